@@ -1,0 +1,190 @@
+//! Short ways to write down what the contract's records hold.
+
+use serde::Serialize;
+
+use crate::{
+    Call, Contact, EngineReport, Error, Framing, Input, Isolation, Manifest, Registration, Reply,
+    Result, Setup,
+};
+
+impl Manifest {
+    /// A manifest with a fresh instance for every request and no metrics.
+    pub fn new(name: &str, version: &str, worker_type: &str) -> Self {
+        Manifest {
+            name: name.into(),
+            version: version.into(),
+            worker_type: worker_type.into(),
+            summary: String::new(),
+            settings_schema: None,
+            metrics: Vec::new(),
+            isolation: Isolation::Fresh,
+        }
+    }
+
+    /// One line that says what the plugin serves and with which engine.
+    pub fn summary(mut self, summary: &str) -> Self {
+        self.summary = summary.into();
+        self
+    }
+
+    /// JSON Schema of the plugin's own settings.
+    pub fn settings_schema(mut self, schema: serde_json::Value) -> Self {
+        self.settings_schema = Some(schema.to_string().into_bytes());
+        self
+    }
+}
+
+impl Contact {
+    /// Ready once a GET of `path` answers 2xx; no reports, no files.
+    pub fn ready_at(path: &str) -> Self {
+        Contact { ready: path.into(), reports: Vec::new(), model_files: Vec::new() }
+    }
+
+    /// Asks for the JSON at `path` once the engine is ready.
+    pub fn report(mut self, path: &str) -> Self {
+        self.reports.push(path.into());
+        self
+    }
+
+    /// Asks for a JSON file of the model.
+    pub fn model_file(mut self, name: &str) -> Self {
+        self.model_files.push(name.into());
+        self
+    }
+}
+
+impl Setup {
+    /// A program and its first words.
+    pub fn new<const N: usize>(program: [&str; N], contact: Contact) -> Self {
+        Setup {
+            program: program.map(String::from).to_vec(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            contact,
+        }
+    }
+
+    /// A flag with a value.
+    pub fn argument(mut self, flag: &str, value: impl ToString) -> Self {
+        self.arguments.extend([flag.into(), value.to_string()]);
+        self
+    }
+
+    /// A flag without a value.
+    pub fn flag(mut self, flag: &str) -> Self {
+        self.arguments.push(flag.into());
+        self
+    }
+
+    /// Words as they are: the operator's, usually.
+    pub fn arguments(mut self, words: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(words);
+        self
+    }
+
+    /// An environment variable.
+    pub fn environment(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.into(), value.to_string()));
+        self
+    }
+}
+
+impl Registration {
+    /// A worker that needs no other, on the component `backend`.
+    pub fn aggregated<const N: usize>(model_types: [&str; N], input: Input) -> Self {
+        Registration {
+            model_types: model_types.map(String::from).to_vec(),
+            input,
+            worker_type: "aggregated".into(),
+            needs: Vec::new(),
+            component: "backend".into(),
+            kv_cache_block_size: 0,
+            runtime_config: b"{}".to_vec(),
+            concurrency: None,
+        }
+    }
+
+    /// Sets the model card's `runtime_config`, an object.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::Kind) if `config` does not serialize.
+    pub fn runtime_config(mut self, config: &impl Serialize) -> Result<Self> {
+        self.runtime_config = serde_json::to_vec(config)?;
+        Ok(self)
+    }
+}
+
+impl Call {
+    /// A GET whose whole body is one event.
+    pub fn get(path: &str) -> Self {
+        Call {
+            method: "GET".into(),
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            tokens_as: None,
+            framing: Framing::Whole,
+        }
+    }
+
+    /// A POST of a JSON body; the whole answer is one event unless said otherwise.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::Kind) if `body` does not serialize.
+    pub fn post(path: &str, body: &impl Serialize) -> Result<Self> {
+        Ok(Call { method: "POST".into(), body: serde_json::to_vec(body)?, ..Call::get(path) })
+    }
+
+    /// The answer comes as server-sent events.
+    pub fn sse(mut self) -> Self {
+        self.framing = Framing::Sse;
+        self
+    }
+
+    /// The answer comes as lines.
+    pub fn ndjson(mut self) -> Self {
+        self.framing = Framing::Ndjson;
+        self
+    }
+
+    /// The host writes the request's token ids under `member` of the body.
+    pub fn tokens_as(mut self, member: &str) -> Self {
+        self.tokens_as = Some(member.into());
+        self
+    }
+
+    /// Adds headers, such as the request's trace headers.
+    pub fn headers(mut self, headers: &[(String, String)]) -> Self {
+        self.headers.extend_from_slice(headers);
+        self
+    }
+}
+
+impl EngineReport {
+    /// What the engine answered at `path`; null if it did not.
+    pub fn answer(&self, path: &str) -> serde_json::Value {
+        json_of(&self.answers, path)
+    }
+
+    /// What stands in the model's file; null if there is none.
+    pub fn file(&self, name: &str) -> serde_json::Value {
+        json_of(&self.files, name)
+    }
+}
+
+fn json_of(documents: &[(String, Vec<u8>)], name: &str) -> serde_json::Value {
+    documents
+        .iter()
+        .find(|(at, _)| at == name)
+        .and_then(|(_, json)| serde_json::from_slice(json).ok())
+        .unwrap_or_default()
+}
+
+/// Sends a control call to the engine and waits for its answer. Makes the component import
+/// `dynamo:worker/engine`, which the operator must grant.
+///
+/// # Errors
+/// What the host says: [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached.
+pub fn send_to_engine(call: &Call) -> Result<Reply> {
+    crate::bindings::dynamo::worker::engine::send(call).map_err(Error::from_failure)
+}

@@ -1,0 +1,96 @@
+//! What an author implements.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Call, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result, Setup,
+    Start,
+};
+
+/// One worker type. See `wit/` for when the host calls what.
+///
+/// The type itself is what the worker knows once its engine is ready. It is made once, by
+/// [`configure`](Worker::configure), and then kept by the host in serialized form: each request
+/// runs in a fresh instance that reads it back. Keep it small.
+pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
+    /// The operator's settings this plugin reads: Dynamo's flags by their names with `_` for `-`,
+    /// and the plugin's own. Unknown members are there too: do not deny them.
+    type Settings: DeserializeOwned;
+
+    /// The state of one response.
+    type Converter: Converter;
+
+    /// Who the plugin is.
+    fn describe() -> Manifest;
+
+    /// How to start and how to meet the engine.
+    fn prepare(settings: Self::Settings, start: Start) -> Result<Setup>;
+
+    /// Configures the worker from what the ready engine reports about itself.
+    fn configure(settings: Self::Settings, engine: EngineReport) -> Result<Self>;
+
+    /// How the worker stands in Dynamo's discovery.
+    fn registration(&self) -> Result<Registration>;
+
+    /// A request that costs little and passes through the whole worker.
+    fn health_check(&self) -> Result<serde_json::Value>;
+
+    /// Turns one request into an engine call.
+    fn plan(&self, request: &Request, prompt: &Prompt) -> Result<Plan<Self::Converter>>;
+}
+
+/// Turns the engine's events into response chunks.
+pub trait Converter: 'static {
+    /// One event of the engine's answer. Chunks sent before an error are still delivered.
+    fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow>;
+
+    /// The engine's answer has ended without [`Flow::Done`].
+    fn finish(&mut self, chunks: &mut Chunks) -> Result<()> {
+        let _ = chunks;
+        Ok(())
+    }
+
+    /// The engine answered with a status that is not 2xx.
+    ///
+    /// The default takes the engine's word for whose fault it was: 4xx is the caller's, with the
+    /// engine's message, the rest the engine's.
+    fn rejected(&mut self, status: u16, body: &[u8]) -> Error {
+        Error::from_engine(status, body)
+    }
+}
+
+/// Whether a response goes on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// More may come.
+    Continue,
+    /// The response is complete. What the engine still sends is dropped.
+    Done,
+}
+
+/// What to do with one request.
+#[derive(Debug)]
+pub struct Plan<C> {
+    /// Chunks sent before the engine is called.
+    pub preface: Chunks,
+    /// The call that answers the request; none if the preface is the answer.
+    pub call: Option<Call>,
+    /// Sent when the response is abandoned.
+    pub abort: Option<Call>,
+    /// Takes what the engine answers.
+    pub converter: C,
+}
+
+impl<C> Plan<C> {
+    /// A plan that calls the engine.
+    pub fn new(call: Call, converter: C) -> Self {
+        Plan { preface: Chunks::default(), call: Some(call), abort: None, converter }
+    }
+
+    /// Adds the call that tells the engine to give up.
+    pub fn abort_with(mut self, abort: Call) -> Self {
+        self.abort = Some(abort);
+        self
+    }
+}
