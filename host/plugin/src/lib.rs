@@ -1,1 +1,36 @@
-//! (skeleton)
+//! The plugin runtime: loads a WebAssembly component written against `wit/`, and runs it for one
+//! request at a time.
+//!
+//! - [`Runtime`] holds the compiler and the pool of instances: one per process.
+//! - [`Plugin`] is one component, loaded, checked against the contract's version and the operator's
+//!   [`Grants`], compiled and described.
+//! - [`Session`] is one response: a fresh instance (or a warm one, if the manifest asks) in which
+//!   `plan` runs, then the converter.
+//!
+//! Whatever a component does wrong ends as a [`Failure`] of the call that met it: a trap, a loop
+//! past the [`Limits`], memory without end. The instance is then thrown away, and nothing else
+//! notices.
+
+mod bindings;
+mod grants;
+mod imports;
+mod limits;
+mod load;
+mod plugin;
+mod runtime;
+mod session;
+mod wasi;
+
+pub use bindings::contract::{
+    Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Output,
+    Registration, Setup, Start,
+};
+pub use bindings::types::{Call, EngineReport, Framing, Fresh, Request};
+pub use dynamo_host_failure::{Failure, Kind};
+pub use grants::{Grant, Grants, UnknownGrant};
+pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
+pub use limits::Limits;
+pub use load::LoadError;
+pub use plugin::Plugin;
+pub use runtime::{Runtime, RuntimeError};
+pub use session::{ResponsePlan, Session};

@@ -1,0 +1,210 @@
+//! The host's side of what a plugin imports.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::bindings::{engine, log, metrics, prompt, types};
+use crate::limits::Limiter;
+use crate::wasi::Stderr;
+use crate::{Failure, Grant, Grants, Limits};
+
+/// Sends a plugin's control calls to the engine.
+#[async_trait]
+pub trait EngineControl: Send + Sync + 'static {
+    /// Sends `call` and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached.
+    async fn send(&self, call: types::Call) -> Result<EngineReply, Failure>;
+}
+
+/// The answer to a control call.
+#[derive(Clone, Debug)]
+pub struct EngineReply {
+    /// HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Takes what a plugin records.
+pub trait MetricSink: Send + Sync + 'static {
+    /// `metric` is a position in the manifest; the sink checks it and the labels.
+    fn record(&self, metric: u32, value: f64, labels: &[String]);
+}
+
+/// Where the granted imports lead. An import without a hook traps: nothing is granted that the
+/// host has not connected by the time requests are served.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// The worker's engine.
+    pub engine: Option<Arc<dyn EngineControl>>,
+    /// The plugin's metrics.
+    pub metrics: Option<Arc<dyn MetricSink>>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hooks")
+            .field("engine", &self.engine.is_some())
+            .field("metrics", &self.metrics.is_some())
+            .finish()
+    }
+}
+
+/// The prompt of a request, lent to the plugin by handle.
+pub struct Tokens(pub(crate) Arc<[u32]>);
+
+/// What one instance carries on the host's side.
+pub(crate) struct State {
+    pub(crate) limiter: Limiter,
+    pub(crate) table: ResourceTable,
+    pub(crate) stderr: Stderr,
+    wasi: WasiCtx,
+    plugin: Arc<str>,
+    hooks: Hooks,
+    log_lines_left: u32,
+}
+
+/// Log lines of one instance, after which it is silent: a response has no more to say than that.
+const LOG_LINES: u32 = 100;
+/// Longest log message, in bytes.
+const LOG_BYTES: usize = 4096;
+
+impl State {
+    pub(crate) fn new(plugin: Arc<str>, limits: &Limits, hooks: Hooks) -> Self {
+        let stderr = Stderr::default();
+        State {
+            limiter: Limiter::new(limits),
+            table: ResourceTable::new(),
+            wasi: crate::wasi::empty_context(&stderr),
+            stderr,
+            plugin,
+            hooks,
+            log_lines_left: LOG_LINES,
+        }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Lets the generated linker functions reach [`State`].
+struct HasState;
+
+impl HasData for HasState {
+    type Data<'a> = &'a mut State;
+}
+
+/// A linker with the interfaces `grants` allows.
+pub(crate) fn linker(
+    engine: &wasmtime::Engine,
+    grants: &Grants,
+) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    crate::wasi::add_to_linker(&mut linker)?;
+    types::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    prompt::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    if grants.has(Grant::Log) {
+        log::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Engine) {
+        engine::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Metrics) {
+        metrics::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    Ok(linker)
+}
+
+impl types::Host for State {}
+
+impl prompt::Host for State {}
+
+impl prompt::HostTokens for State {
+    fn read(
+        &mut self,
+        tokens: Resource<Tokens>,
+        start: u32,
+        count: u32,
+    ) -> wasmtime::Result<Vec<u32>> {
+        let ids = &self.table.get(&tokens)?.0;
+        let start = (start as usize).min(ids.len());
+        let end = start.saturating_add(count as usize).min(ids.len());
+        Ok(ids.get(start..end).unwrap_or_default().to_vec())
+    }
+
+    fn drop(&mut self, tokens: Resource<Tokens>) -> wasmtime::Result<()> {
+        self.table.delete(tokens)?;
+        Ok(())
+    }
+}
+
+impl log::Host for State {
+    fn enabled(&mut self, level: log::Level) -> wasmtime::Result<bool> {
+        Ok(match level {
+            log::Level::Trace => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
+            log::Level::Debug => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+            log::Level::Info => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+            log::Level::Warn => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+            log::Level::Error => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
+        })
+    }
+
+    fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
+        match self.log_lines_left {
+            0 => return Ok(()),
+            1 => tracing::warn!(
+                target: "plugin", plugin = &*self.plugin,
+                "more than {LOG_LINES} log lines in one response: the rest is dropped"
+            ),
+            _ => {}
+        }
+        self.log_lines_left -= 1;
+        let message = &message[..message.floor_char_boundary(LOG_BYTES)];
+        let plugin = &*self.plugin;
+        match level {
+            log::Level::Trace => tracing::trace!(target: "plugin", plugin, "{message}"),
+            log::Level::Debug => tracing::debug!(target: "plugin", plugin, "{message}"),
+            log::Level::Info => tracing::info!(target: "plugin", plugin, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "plugin", plugin, "{message}"),
+            log::Level::Error => tracing::error!(target: "plugin", plugin, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+impl engine::Host for State {
+    async fn send(
+        &mut self,
+        call: types::Call,
+    ) -> wasmtime::Result<Result<engine::Reply, types::Failure>> {
+        let Some(control) = self.hooks.engine.clone() else {
+            return Ok(Err(Failure::unavailable("there is no engine yet to send a call to").into()));
+        };
+        Ok(match control.send(call).await {
+            Ok(EngineReply { status, body }) => Ok(engine::Reply { status, body }),
+            Err(failure) => Err(failure.into()),
+        })
+    }
+}
+
+impl metrics::Host for State {
+    fn record_value(
+        &mut self,
+        metric: u32,
+        value: f64,
+        labels: Vec<String>,
+    ) -> wasmtime::Result<()> {
+        if let Some(sink) = &self.hooks.metrics {
+            sink.record(metric, value, &labels);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! What one plugin may use, and the resource limiter that holds it to that.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// What one instance may use. The defaults suit every plugin we know by a wide margin.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Linear memory of one instance, in bytes. A decode plugin uses about 1 MiB.
+    pub memory_bytes: usize,
+    /// How long one call on a request's path (`plan`, `push`, `finish`, `rejected`) may take, host
+    /// calls included. Such a call takes microseconds.
+    pub call: Duration,
+    /// How long `describe`, `prepare` or `configure` may take. They run once.
+    pub startup_call: Duration,
+    /// Instances at once: requests in flight and warm instances together. Each reserves 4 GiB of
+    /// address space, of which 5,000 take a sixth of what a process has.
+    pub instances: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            memory_bytes: 64 << 20,
+            call: Duration::from_secs(2),
+            startup_call: Duration::from_secs(20),
+            instances: 5_000,
+        }
+    }
+}
+
+/// Elements in one table: a component's function table has a few thousand.
+const TABLE_ELEMENTS: usize = 20_000;
+
+/// Refuses growth past the limits and remembers that it did, so that the trap that follows (an
+/// allocator that gets no memory aborts) can be given its reason.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    memory_bytes: usize,
+    pub(crate) refused: bool,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Limiter {
+            memory_bytes: limits.memory_bytes,
+            refused: false,
+        }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.memory_bytes;
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let allowed = desired <= TABLE_ELEMENTS;
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+}

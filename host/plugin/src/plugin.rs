@@ -1,0 +1,151 @@
+//! One loaded plugin: what it says about itself, and instances of it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use sha2::{Digest, Sha256};
+
+use crate::bindings::WorkerPluginPre;
+use crate::bindings::contract::{Configured, Isolation, Manifest, Setup, Start};
+use crate::bindings::types::EngineReport;
+use crate::imports::{Hooks, State};
+use crate::session::{Instance, Session};
+use crate::{Failure, Grants, Limits, LoadError, Runtime};
+
+/// A loaded plugin. Cheap to clone; the compiled code is freed with the last clone and session.
+#[derive(Clone)]
+pub struct Plugin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pre: WorkerPluginPre<State>,
+    limits: Limits,
+    manifest: Manifest,
+    /// The manifest's name, for logs and errors.
+    name: Arc<str>,
+    digest: String,
+    hooks: OnceLock<Hooks>,
+    /// Instances waiting for a request; empty unless the manifest asks for warm ones.
+    warm: Mutex<Vec<Instance>>,
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.inner.name)
+            .field("digest", &self.inner.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plugin {
+    /// Loads the component in `path` and asks it to describe itself. Compiling takes some hundred
+    /// milliseconds of a core.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why a file is refused.
+    pub async fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Self, LoadError> {
+        let (pre, bytes) = {
+            let (runtime, path, grants) = (runtime.clone(), path.to_owned(), grants.clone());
+            let load = move || crate::load::load(&runtime, &path, &grants);
+            tokio::task::spawn_blocking(load).await.map_err(|error| LoadError::Unreadable {
+                path: "plugin".into(),
+                source: std::io::Error::other(error),
+            })??
+        };
+        let file: Arc<str> = path.file_stem().map_or("plugin".into(), |stem| {
+            Arc::from(stem.to_string_lossy())
+        });
+        let manifest = Instance::start(&pre, &file, &runtime.limits, Hooks::default())
+            .await
+            .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?
+            .describe()
+            .await
+            .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?;
+        let digest: String =
+            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        tracing::info!(
+            plugin = manifest.name, version = manifest.version, digest = %format!("sha256:{digest}"),
+            "loaded plugin {}: {}", path.display(), manifest.summary
+        );
+        Ok(Plugin {
+            inner: Arc::new(Inner {
+                pre,
+                limits: runtime.limits.clone(),
+                name: Arc::from(manifest.name.as_str()),
+                manifest,
+                digest,
+                hooks: OnceLock::new(),
+                warm: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Who the plugin is, by its own account.
+    pub fn manifest(&self) -> &Manifest {
+        &self.inner.manifest
+    }
+
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.inner.digest
+    }
+
+    /// Connects the plugin's imports. Later calls do nothing.
+    pub fn connect(&self, hooks: Hooks) {
+        if self.inner.hooks.set(hooks).is_err() {
+            tracing::debug!(plugin = &*self.inner.name, "the plugin is connected already");
+        }
+    }
+
+    /// Asks how the engine is started and met.
+    ///
+    /// # Errors
+    /// The plugin's own failure, or that of its code.
+    pub async fn prepare(&self, start: Start) -> Result<Setup, Failure> {
+        self.instance().await?.prepare(&start).await
+    }
+
+    /// Configures the worker from the engine's report.
+    ///
+    /// # Errors
+    /// The plugin's own failure, or that of its code.
+    pub async fn configure(
+        &self,
+        settings: &Vec<u8>,
+        report: EngineReport,
+    ) -> Result<Configured, Failure> {
+        self.instance().await?.configure(settings, &report).await
+    }
+
+    /// An instance for one response.
+    ///
+    /// # Errors
+    /// [`Kind::CapacityExhausted`](crate::Kind) when [`Limits::instances`] are in use.
+    pub async fn session(&self) -> Result<Session, Failure> {
+        let waiting = self.warm().pop();
+        let instance = match waiting {
+            Some(instance) => instance,
+            None => self.instance().await?,
+        };
+        Ok(Session::new(self.clone(), instance))
+    }
+
+    /// Takes back an instance that has served its response well.
+    pub(crate) fn take_back(&self, instance: Instance) {
+        if self.inner.manifest.isolation == Isolation::Warm {
+            self.warm().push(instance);
+        }
+    }
+
+    async fn instance(&self) -> Result<Instance, Failure> {
+        let hooks = self.inner.hooks.get().cloned().unwrap_or_default();
+        Instance::start(&self.inner.pre, &self.inner.name, &self.inner.limits, hooks).await
+    }
+
+    fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+        self.inner.warm.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
