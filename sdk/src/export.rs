@@ -50,7 +50,11 @@ impl<W: Worker> contract::Guest for Adapter<W> {
         configure::<W>(&settings, engine).map_err(Error::into_failure)
     }
 
-    fn plan(state: Vec<u8>, request: Request, prompt: &Tokens) -> Result<contract::ResponsePlan, Failure> {
+    fn plan(
+        state: Vec<u8>,
+        request: Request,
+        prompt: &Tokens,
+    ) -> Result<contract::ResponsePlan, Failure> {
         let plan = plan::<W>(&state, &request, prompt).map_err(Error::into_failure)?;
         Ok(contract::ResponsePlan {
             preface: plan.preface.into_encoded(),
@@ -78,24 +82,22 @@ impl<C: Converter> contract::GuestConverter for ConverterOf<C> {
     fn push(&self, events: Vec<Vec<u8>>) -> contract::Output {
         let mut converter = self.0.borrow_mut();
         let mut chunks = Chunks::default();
-        let mut end = None;
         for event in &events {
-            match converter.event(event, &mut chunks) {
+            let failure = match converter.event(event, &mut chunks) {
                 Ok(Flow::Continue) => continue,
-                Ok(Flow::Done) => end = Some(contract::Ending::Done),
-                Err(error) => end = Some(contract::Ending::Failed(error.into_failure())),
-            }
-            break;
+                Ok(Flow::Done) => None,
+                Err(error) => Some(error.into_failure()),
+            };
+            let end = contract::Ending { failure, engine_done: converter.engine_is_done() };
+            return contract::Output { chunks: chunks.into_encoded(), end: Some(end) };
         }
-        contract::Output { chunks: chunks.into_encoded(), end }
+        contract::Output { chunks: chunks.into_encoded(), end: None }
     }
 
     fn finish(&self) -> contract::Output {
         let mut chunks = Chunks::default();
-        let end = match self.0.borrow_mut().finish(&mut chunks) {
-            Ok(()) => contract::Ending::Done,
-            Err(error) => contract::Ending::Failed(error.into_failure()),
-        };
+        let failure = self.0.borrow_mut().finish(&mut chunks).err().map(Error::into_failure);
+        let end = contract::Ending { failure, engine_done: true };
         contract::Output { chunks: chunks.into_encoded(), end: Some(end) }
     }
 

@@ -49,10 +49,9 @@
 //!
 //! impl Converter for Relay {
 //!     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
-//!         if event == b"[DONE]" {
-//!             return Ok(Flow::Done);
+//!         if event != b"[DONE]" {
+//!             chunks.send(&parse_event::<Json>(event)?)?;
 //!         }
-//!         chunks.send(&parse_event::<Json>(event)?)?;
 //!         Ok(Flow::Continue)
 //!     }
 //! }

@@ -45,6 +45,12 @@ pub trait Converter: 'static {
     /// One event of the engine's answer. Chunks sent before an error are still delivered.
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow>;
 
+    /// Whether the engine has nothing left to do for this request. Asked when the response ends
+    /// while the engine's stream has not: if not, the host sends the plan's abort.
+    fn engine_is_done(&self) -> bool {
+        false
+    }
+
     /// The engine's answer has ended without [`Flow::Done`].
     fn finish(&mut self, chunks: &mut Chunks) -> Result<()> {
         let _ = chunks;
@@ -65,7 +71,8 @@ pub trait Converter: 'static {
 pub enum Flow {
     /// More may come.
     Continue,
-    /// The response is complete. What the engine still sends is dropped.
+    /// The response is complete, and what the engine still sends is not wanted. Not needed at an
+    /// end-of-stream marker: there the stream ends by itself.
     Done,
 }
 

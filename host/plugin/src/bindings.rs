@@ -66,11 +66,7 @@ impl From<Kind> for types::Kind {
 
 impl From<types::Failure> for Failure {
     fn from(failure: types::Failure) -> Self {
-        Failure {
-            kind: failure.kind.into(),
-            message: failure.message,
-            public: failure.public,
-        }
+        Failure { kind: failure.kind.into(), message: failure.message, public: failure.public }
     }
 }
 

@@ -186,7 +186,9 @@ impl engine::Host for State {
         call: types::Call,
     ) -> wasmtime::Result<Result<engine::Reply, types::Failure>> {
         let Some(control) = self.hooks.engine.clone() else {
-            return Ok(Err(Failure::unavailable("there is no engine yet to send a call to").into()));
+            return Ok(
+                Err(Failure::unavailable("there is no engine yet to send a call to").into()),
+            );
         };
         Ok(match control.send(call).await {
             Ok(EngineReply { status, body }) => Ok(engine::Reply { status, body }),

@@ -43,10 +43,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(limits: &Limits) -> Self {
-        Limiter {
-            memory_bytes: limits.memory_bytes,
-            refused: false,
-        }
+        Limiter { memory_bytes: limits.memory_bytes, refused: false }
     }
 }
 

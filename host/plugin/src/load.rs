@@ -24,7 +24,9 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// The file is not WebAssembly.
-    #[error("plugin {path} is not a WebAssembly file: a plugin is a component, usually named *.wasm")]
+    #[error(
+        "plugin {path} is not a WebAssembly file: a plugin is a component, usually named *.wasm"
+    )]
     NotWebAssembly {
         /// The file.
         path: PathBuf,
@@ -144,9 +146,7 @@ fn check_exports(component: &Component, path: &Path) -> Result<(), LoadError> {
     let worker = names.iter().find_map(|name| name.strip_prefix("dynamo:worker/worker@"));
     match worker {
         Some(version) => check_version(version, path),
-        None => {
-            Err(LoadError::NotAPlugin { path: path.to_owned(), exports: names.join(", ") })
-        }
+        None => Err(LoadError::NotAPlugin { path: path.to_owned(), exports: names.join(", ") }),
     }
 }
 

@@ -55,9 +55,8 @@ impl Plugin {
                 source: std::io::Error::other(error),
             })??
         };
-        let file: Arc<str> = path.file_stem().map_or("plugin".into(), |stem| {
-            Arc::from(stem.to_string_lossy())
-        });
+        let file: Arc<str> =
+            path.file_stem().map_or("plugin".into(), |stem| Arc::from(stem.to_string_lossy()));
         let manifest = Instance::start(&pre, &file, &runtime.limits, Hooks::default())
             .await
             .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?

@@ -85,10 +85,10 @@ impl Session {
 
     /// Ends a response that went well: a warm instance goes back to wait for the next.
     pub async fn close(mut self) {
-        let (Some(mut instance), converter) = (self.instance.take(), self.converter.take()) else {
+        let Some(mut instance) = self.instance.take().filter(|instance| !instance.spent) else {
             return;
         };
-        if let Some(converter) = converter
+        if let Some(converter) = self.converter.take()
             && converter.resource_drop_async(&mut instance.store).await.is_err()
         {
             return;
@@ -104,7 +104,8 @@ impl Session {
     }
 
     fn converter(&self) -> Result<ResourceAny, Failure> {
-        self.converter.ok_or_else(|| Failure::internal("a response is converted before it is planned"))
+        self.converter
+            .ok_or_else(|| Failure::internal("a response is converted before it is planned"))
     }
 }
 
@@ -219,7 +220,11 @@ impl Instance {
         planned?.map_err(Failure::from)
     }
 
-    async fn push(&mut self, converter: ResourceAny, events: &[Vec<u8>]) -> Result<Output, Failure> {
+    async fn push(
+        &mut self,
+        converter: ResourceAny,
+        events: &[Vec<u8>],
+    ) -> Result<Output, Failure> {
         self.run("push", self.limits.call, async |store, worker| {
             worker.converter().call_push(store, converter, events).await
         })

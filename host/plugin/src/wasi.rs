@@ -68,11 +68,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
 
 /// A context in which nothing can be seen and only `stderr` (and `stdout` into it) can be written.
 pub(crate) fn empty_context(stderr: &Stderr) -> WasiCtx {
-    WasiCtx::builder()
-        .insecure_random_seed(0)
-        .stdout(stderr.clone())
-        .stderr(stderr.clone())
-        .build()
+    WasiCtx::builder().insecure_random_seed(0).stdout(stderr.clone()).stderr(stderr.clone()).build()
 }
 
 /// What is kept of an instance's output: enough for a panic and its place.

@@ -1,0 +1,76 @@
+//! The engine as a response sees it: something that answers calls.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use dynamo_host_engine::{Call, Client, EngineError};
+use dynamo_host_failure::{Failure, Kind};
+
+/// Answers calls: an engine's [`Client`], or a script.
+pub trait Exchange: Send + Sync + 'static {
+    /// The answer to one call.
+    type Reply: Reply;
+
+    /// Sends `call`; resolves at the head of the answer.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    fn send(&self, call: Call) -> impl Future<Output = Result<Self::Reply, EngineError>> + Send;
+}
+
+/// One answer. Dropping it before its end closes the connection.
+pub trait Reply: Send + 'static {
+    /// The HTTP status.
+    fn status(&self) -> u16;
+
+    /// Waits for at least one event, then appends what has arrived to `batch`, at most `max`.
+    /// Returns how many; 0 at the end of the answer.
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    fn next(
+        &mut self,
+        batch: &mut Vec<Bytes>,
+        max: usize,
+    ) -> impl Future<Output = Result<usize, EngineError>> + Send;
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// See [`EngineError`]; more than `max_bytes` is one.
+    fn whole(self, max_bytes: usize) -> impl Future<Output = Result<Bytes, EngineError>> + Send;
+}
+
+impl Exchange for Client {
+    type Reply = dynamo_host_engine::Reply;
+
+    async fn send(&self, call: Call) -> Result<Self::Reply, EngineError> {
+        Client::send(self, call).await
+    }
+}
+
+impl Reply for dynamo_host_engine::Reply {
+    fn status(&self) -> u16 {
+        self.status()
+    }
+
+    async fn next(&mut self, batch: &mut Vec<Bytes>, max: usize) -> Result<usize, EngineError> {
+        self.next(batch, max).await
+    }
+
+    async fn whole(self, max_bytes: usize) -> Result<Bytes, EngineError> {
+        self.whole(max_bytes).await
+    }
+}
+
+/// What a failed exchange means for the request: an engine that is gone is no fault of the request,
+/// so another worker may have it.
+pub(crate) fn failure(error: &EngineError) -> Failure {
+    let kind = match error {
+        EngineError::Unreachable { .. } | EngineError::Closed { .. } => Kind::Unavailable,
+        EngineError::TooLarge { .. } | EngineError::BadReply { .. } => Kind::BackendProtocol,
+        EngineError::Timeout { .. } => Kind::DeadlineExceeded,
+        EngineError::BadUrl { .. } | EngineError::BadCall { .. } => Kind::Internal,
+    };
+    Failure::new(kind, error.to_string())
+}

@@ -1,0 +1,127 @@
+//! A configured plugin in front of an engine.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use dynamo_host_engine as engine;
+use dynamo_host_failure::Failure;
+use dynamo_host_plugin::{Call, Framing, Plugin, Request};
+
+use crate::response::Response;
+use crate::{Codec, Exchange, FreshSource, Payload, splice};
+
+/// A request as Dynamo delivers it.
+pub struct Incoming {
+    /// Dynamo's id of the request.
+    pub id: String,
+    /// The payload as it arrived.
+    pub payload: Bytes,
+    /// The payload's encoding.
+    pub codec: Codec,
+    /// W3C trace headers.
+    pub trace_headers: Vec<(String, String)>,
+    /// Whether this is the host's own health check.
+    pub probe: bool,
+    /// Resolves when the client has left.
+    pub cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// Serves one worker type: a plugin, what it knows of its engine, and the engine.
+pub struct Worker<E> {
+    plugin: Plugin,
+    state: Vec<u8>,
+    exchange: Arc<E>,
+    fresh: Box<dyn FreshSource>,
+    adapters: Vec<String>,
+    leaving: Arc<AtomicBool>,
+}
+
+impl<E: Exchange> Worker<E> {
+    /// `state` is what the plugin's `configure` made of the engine's report.
+    pub fn new(plugin: Plugin, state: Vec<u8>, exchange: E, fresh: impl FreshSource) -> Self {
+        Worker {
+            plugin,
+            state,
+            exchange: Arc::new(exchange),
+            fresh: Box::new(fresh),
+            adapters: Vec::new(),
+            leaving: Arc::default(),
+        }
+    }
+
+    /// Names the LoRA adapters the engine has loaded.
+    pub fn with_adapters(mut self, adapters: Vec<String>) -> Self {
+        self.adapters = adapters;
+        self
+    }
+
+    /// Says that the worker is going away: from now on a response that its engine fails is one
+    /// another worker may take over, whatever the engine said. (Dynamo's Python workers raise
+    /// `EngineShutdown` there.)
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Plans one request and begins its response. The engine is called when the response is first
+    /// polled, so that a preface does not wait for it.
+    ///
+    /// # Errors
+    /// The plugin's refusal, or why it could not be asked.
+    pub async fn respond(&self, incoming: Incoming) -> Result<Response<E>, Failure> {
+        let Payload { body, token_ids } = Payload::read(&incoming.payload, incoming.codec)?;
+        let request = Request {
+            id: incoming.id,
+            body,
+            token_count: token_ids.as_ref().map(|ids| ids.len() as u32),
+            trace_headers: incoming.trace_headers,
+            adapters: self.adapters.clone(),
+            probe: incoming.probe,
+            fresh: self.fresh.draw(),
+        };
+        let ids = token_ids.unwrap_or_default();
+        let mut session = self.plugin.session().await?;
+        let plan = match session.plan(&self.state, &request, ids.clone()).await {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                session.close().await;
+                return Err(refusal);
+            }
+        };
+        let call = plan.call.map(|call| engine_call(call, &ids)).transpose()?;
+        let abort = plan.abort.map(|call| engine_call(call, &ids)).transpose()?;
+        Ok(Response::new(
+            self.exchange.clone(),
+            session,
+            plan.preface,
+            call,
+            abort,
+            incoming.cancelled,
+            self.leaving.clone(),
+        ))
+    }
+}
+
+/// The plugin's call as the engine client sends it.
+fn engine_call(call: Call, ids: &[u32]) -> Result<engine::Call, Failure> {
+    let method = call.method.parse::<http::Method>().map_err(|_| {
+        Failure::internal(format!("the plugin planned a call with the method `{}`", call.method))
+    })?;
+    let body = match &call.tokens_as {
+        Some(member) => splice::token_ids(&call.body, member, ids)?,
+        None => call.body.into(),
+    };
+    Ok(engine::Call {
+        method,
+        path: call.path,
+        headers: call.headers,
+        body,
+        framing: match call.framing {
+            Framing::Sse => engine::Framing::Sse,
+            Framing::Ndjson => engine::Framing::Ndjson,
+            Framing::Whole => engine::Framing::Whole,
+        },
+    })
+}
