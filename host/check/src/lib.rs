@@ -1,5 +1,7 @@
 //! wip
 #[allow(dead_code)]
+pub mod case;
+#[allow(dead_code)]
 mod compare;
 #[allow(dead_code)]
 mod values;
