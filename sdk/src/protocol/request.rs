@@ -1,0 +1,208 @@
+//! Requests: what the frontend made of an OpenAI request.
+//!
+//! Only members a worker can act on are here; the rest of a request is skipped unread. Numbers the
+//! engine judges (temperatures, penalties) stay as they came. A member of the wrong type fails
+//! [`Request::parse`](crate::Request::parse), which names it.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Number, Value};
+
+/// One request for tokens. Its `token_ids` stay with the host
+/// ([`Request::token_count`](crate::Request), [`Prompt`](crate::Prompt)).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct GenerateRequest {
+    /// The model or adapter the client asked for.
+    pub model: Option<String>,
+    // Dynamo's own worker fails on a null here and in `stop_conditions` where it accepts an absent
+    // member. Nobody can mean the difference: both are "nothing said".
+    /// How to choose tokens.
+    #[serde(deserialize_with = "null_as_default")]
+    pub sampling_options: SamplingOptions,
+    /// When to stop.
+    #[serde(deserialize_with = "null_as_default")]
+    pub stop_conditions: StopConditions,
+    /// What to report besides tokens.
+    #[serde(deserialize_with = "null_as_default")]
+    pub output_options: OutputOptions,
+    /// Words of the client's `nvext.annotations`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub annotations: Vec<String>,
+    /// What the router decided.
+    #[serde(deserialize_with = "null_as_default")]
+    pub routing: Routing,
+    /// Images, audio and video by kind. An object; its checking is the worker's.
+    pub multi_modal_data: Option<Value>,
+    /// Identities of media the worker would have to know from before.
+    pub multi_modal_uuids: Option<Value>,
+    /// What the frontend passes on beyond the protocol.
+    #[serde(deserialize_with = "null_as_default")]
+    pub extra_args: ExtraArgs,
+    /// NVIDIA's extension of the OpenAI request.
+    #[serde(deserialize_with = "null_as_default")]
+    pub nvext: NvExt,
+    /// Whether the chat template made the model think first.
+    pub require_reasoning: Option<bool>,
+    /// Which agent's session the request belongs to.
+    #[serde(deserialize_with = "null_as_default")]
+    pub agent_context: AgentContext,
+    /// Keeps cached prompts of different tenants apart.
+    pub cache_salt: Option<String>,
+    /// A thinking budget in a place where Dynamo does not accept one.
+    pub thinking_token_budget: Option<Value>,
+    /// Parameters of a logit processor. An object.
+    pub custom_params: Option<Value>,
+    /// A serialized logit processor.
+    pub custom_logit_processor: Option<Value>,
+}
+
+/// How to choose tokens.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SamplingOptions {
+    /// How many choices to generate.
+    pub n: Option<u32>,
+    /// Penalty for tokens that occurred.
+    pub presence_penalty: Option<Number>,
+    /// Penalty for tokens by how often they occurred.
+    pub frequency_penalty: Option<Number>,
+    /// Multiplicative penalty for tokens that occurred.
+    pub repetition_penalty: Option<Number>,
+    /// 0 for the likeliest token.
+    pub temperature: Option<Number>,
+    /// Probability mass to choose from.
+    pub top_p: Option<Number>,
+    /// How many of the likeliest tokens to choose from; -1 for all.
+    pub top_k: Option<Number>,
+    /// Smallest probability, relative to the likeliest token.
+    pub min_p: Option<Number>,
+    /// 64 bits.
+    pub seed: Option<Number>,
+    /// The language the answer must belong to. An object.
+    pub guided_decoding: Option<Value>,
+    /// Parameters of a logit processor. An object.
+    pub custom_params: Option<Value>,
+}
+
+/// When to stop.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct StopConditions {
+    /// At most so many tokens; none for as many as fit.
+    pub max_tokens: Option<u32>,
+    /// At least so many tokens.
+    pub min_tokens: Option<u32>,
+    /// Tokens the client asked to stop at. The only ones it may be told it stopped at.
+    #[serde(deserialize_with = "null_as_default")]
+    pub stop_token_ids: Vec<u32>,
+    /// Tokens to stop at that the client need not know of, such as the end of the sequence.
+    #[serde(deserialize_with = "null_as_default")]
+    pub stop_token_ids_hidden: Vec<u32>,
+    /// Whether to go on past the end of the sequence.
+    pub ignore_eos: Option<bool>,
+    /// At most so many tokens of thinking. Of any type: a wrong one has an answer of its own.
+    pub max_thinking_tokens: Option<Value>,
+}
+
+/// What to report besides tokens. Of any type: Dynamo reads these leniently.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OutputOptions {
+    /// How many alternatives to report for each generated token.
+    pub logprobs: Option<Value>,
+    /// How many alternatives to report for each token of the prompt.
+    pub prompt_logprobs: Option<Value>,
+    /// Whether to name tokens by id (`token_id:5`) instead of text.
+    pub return_tokens_as_token_ids: Option<bool>,
+}
+
+/// What the router decided.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Routing {
+    /// The data-parallel rank to run on.
+    pub dp_rank: Option<u32>,
+    /// The data-parallel rank that did the prefill.
+    pub prefill_dp_rank: Option<u32>,
+    /// Higher is more urgent.
+    pub priority: Option<i64>,
+    /// Keeps cached prompts of different tenants apart.
+    #[serde(alias = "cache_namespace")]
+    pub cache_salt: Option<String>,
+}
+
+/// What the frontend passes on beyond the protocol.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ExtraArgs {
+    /// A request in SGLang's own words, from the frontend's `/generate`.
+    pub sglang_tito: Option<Value>,
+    /// NVIDIA's extension, when it did not stay at the top.
+    #[serde(deserialize_with = "null_as_default")]
+    pub nvext: NvExt,
+    /// The chat messages, for workers that must see them.
+    pub messages: Option<Value>,
+    /// Hashes of the media, one list for all.
+    pub mm_hashes: Option<Value>,
+    /// Hashes of the media under `image`, `video` and `audio`.
+    pub mm_hashes_by_modality: Option<Value>,
+}
+
+/// NVIDIA's extension of the OpenAI request.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct NvExt {
+    /// True if the client sent token ids itself, which nobody has checked.
+    pub token_in: Option<Value>,
+    /// Where to upload what the engine reports about the answer.
+    pub metadata_upload: Option<Value>,
+    /// Keeps cached prompts of different tenants apart.
+    pub cache_salt: Option<String>,
+    /// A thinking budget in a place where Dynamo does not accept one.
+    pub max_thinking_tokens: Option<Value>,
+}
+
+/// Which agent's session a request belongs to. Of any type: what is no string is not there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct AgentContext {
+    /// The session.
+    pub session_id: Option<Value>,
+    /// The session it was forked from.
+    pub parent_session_id: Option<Value>,
+}
+
+fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn null_and_absent_are_the_same() {
+        let request: GenerateRequest = serde_json::from_value(json!({
+            "sampling_options": null, "stop_conditions": null, "routing": null, "annotations": null,
+        }))
+        .unwrap();
+        assert!(request.sampling_options.n.is_none());
+        assert!(request.stop_conditions.stop_token_ids.is_empty());
+    }
+
+    #[test]
+    fn a_seed_keeps_all_its_bits() {
+        let request: GenerateRequest =
+            serde_json::from_str(r#"{"sampling_options": {"seed": 9007199254740993}}"#).unwrap();
+        let seed = request.sampling_options.seed.unwrap();
+        assert_eq!(serde_json::to_string(&seed).unwrap(), "9007199254740993");
+    }
+}

@@ -1,0 +1,31 @@
+//! What workers that drive SGLang's own server have in common.
+//!
+//! Behaviour mirrors Dynamo 1.6.1's `dynamo.sglang`, with SGLang as a process behind HTTP instead
+//! of a library: `Engine.async_generate(...)` there is `POST /generate` with the same member names
+//! here. Written against SGLang 0.5.23.
+//!
+//! The way of a request: [`media`] and [`thinking`] check what the engine cannot be asked,
+//! [`sampling`], [`guided`] and [`logprobs`] translate options, [`generate`] is the body they end
+//! up in, and [`tokens`] turns what comes back into Dynamo's chunks.
+
+pub mod engine;
+pub mod errors;
+pub mod event;
+pub mod generate;
+pub mod guided;
+pub mod health;
+pub mod launch;
+pub mod logprobs;
+pub mod media;
+mod python;
+mod references;
+pub mod registration;
+pub mod sampling;
+pub mod server;
+pub mod thinking;
+pub mod tokens;
+
+pub use engine::{Capabilities, Engine};
+pub use generate::GenerateBody;
+pub use server::{ModelConfig, ServerInfo};
+pub use tokens::TokenConverter;
