@@ -279,10 +279,10 @@ async fn an_answer_over_the_limit_is_refused() {
     let mut reply = client.send(generate(Framing::Sse)).await.unwrap();
     let mut batch = Vec::new();
     assert_eq!(reply.next(&mut batch, 10).await, Ok(1));
-    let over = Err(EngineError::TooLarge { max: 64 << 10 });
-    assert_eq!(reply.next(&mut batch, 10).await, over);
-    assert_eq!(reply.next(&mut batch, 10).await, over);
-    assert_eq!(all(&client, Framing::Whole).await.unwrap_err(), over.unwrap_err());
+    let over = EngineError::TooLarge { max: 64 << 10 };
+    assert_eq!(reply.next(&mut batch, 10).await, Err(over.clone()));
+    assert_eq!(reply.next(&mut batch, 10).await, Err(over.clone()));
+    assert_eq!(all(&client, Framing::Whole).await.unwrap_err(), over);
     let reply = client.send(generate(Framing::Sse)).await.unwrap();
     assert_eq!(reply.whole(1000).await, Err(EngineError::TooLarge { max: 1000 }));
 }

@@ -116,6 +116,11 @@ impl Client {
             .unwrap_or_else(|_| Err(EngineError::Timeout { path: path.to_owned(), timeout }))
     }
 
+    /// Whether anybody takes connections where the engine is, or is to be.
+    pub(crate) async fn is_listening(&self) -> bool {
+        Connection::open(&self.target, self.limits.connect_timeout).await.is_ok()
+    }
+
     /// Closes the connections that are not in use, for an engine that is gone.
     pub(crate) fn forget_idle(&self) {
         self.pool.clear();
