@@ -1,0 +1,63 @@
+# Two commands matter: `make demo` and `make test`. `make help` lists all.
+
+PROMPT ?= What is the capital of France?
+export PROMPT
+
+SETUP := tests/setup
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+HOST := $(TARGET)/debug/dynamo-host
+PLUGINS := $(TARGET)/wasm32-wasip2/plugin
+SHELL := bash
+PYTEST = "$$($(SETUP)/venv.sh e2e)/bin/python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e
+
+.PHONY: help
+help: ## This list.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: demo
+demo: build ## Asks PROMPT through frontend, plugin and llama.cpp; stays up with a terminal.
+	python3 examples/demo/demo.py "$$PROMPT"
+
+.PHONY: test
+test: unit conformance ## Everything that needs no 6-GB engine, end to end with llama.cpp included.
+	$(PYTEST) tests/e2e --engine llama
+
+.PHONY: test-sglang
+test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels substituted).
+	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
+
+.PHONY: unit
+unit: build
+	cargo test --workspace --locked
+
+.PHONY: conformance
+conformance: build
+	$(HOST) check --plugin $(PLUGINS)/decode.wasm tests/cases/decode
+	$(HOST) check --plugin $(PLUGINS)/llama_cpp.wasm tests/cases/llama_cpp
+
+.PHONY: build
+build: setup plugins ## The host (profile dev, which demo and tests share) and the plugins.
+	cargo build --locked
+
+.PHONY: plugins
+plugins: setup ## The plugins, as WebAssembly components.
+	cargo build --locked --profile plugin --target wasm32-wasip2 -p decode -p llama_cpp
+
+.PHONY: setup
+setup: ## What the build needs from the system; installs only what is missing.
+	@$(SETUP)/system.sh
+
+.PHONY: fmt
+fmt: ## Formats the Rust code.
+	cargo fmt --all
+
+.PHONY: lint
+lint: setup ## Formatting, clippy without warnings and, where cargo-deny is installed, the dependency rules.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
+	else echo "cargo-deny is not installed (cargo install cargo-deny --locked): dependency rules not checked"; fi
+
+.PHONY: clean-cache
+clean-cache: ## Removes the environments and models that demo and tests have installed.
+	@. $(SETUP)/cache.sh && rm -rf "$$cache/venv" "$$cache/model"

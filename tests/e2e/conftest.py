@@ -1,0 +1,100 @@
+"""The parts every test talks to: one frontend for all, one worker for each kind of engine.
+
+`--engine` chooses the kinds of engine (repeat it for several). Tests that end or break their worker
+ask for it with `worker`, like all others: the next test gets a new one when the old is gone.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from client import Client
+from harness.deployment import Deployment, Worker
+from harness.engines import ENGINES, Engine
+from harness.process import Process
+
+CANARY = {
+    "DYN_HEALTH_CHECK_ENABLED": "true",
+    "DYN_CANARY_WAIT_TIME": "1",
+    # Two cores may be busy with fifty streams.
+    "DYN_HEALTH_CHECK_REQUEST_TIMEOUT": "30",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", action="append", choices=list(ENGINES), help="default: llama")
+
+
+def _engines(config: pytest.Config) -> list[str]:
+    return config.getoption("--engine") or ["llama"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", _engines(metafunc.config), indirect=True, scope="session")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "no_engine: says nothing about the kind of engine; runs with llama only")
+    config.addinivalue_line("markers", "replaces_worker: ends or breaks its worker, which is slow with SmolLM2 on SGLang")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def wanted(item: pytest.Item) -> bool:
+        if item.get_closest_marker("no_engine"):
+            return "llama" in _engines(config)
+        # SGLang takes a minute to start again: the tiny model shows the same as the larger one.
+        return not (item.get_closest_marker("replaces_worker") and "[sglang-smollm2" in item.name)
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
+
+
+@pytest.fixture(scope="session")
+def deployment() -> Iterator[Deployment]:
+    with Deployment(say=print) as deployment:
+        deployment.start_frontend()
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    return ENGINES[request.param]()
+
+
+@pytest.fixture(scope="session")
+def workers(deployment: Deployment, engine: Engine) -> Iterator[list[Worker]]:
+    """The workers on this engine so far, the current one last."""
+    workers: list[Worker] = []
+    yield workers
+    for worker in workers:
+        worker.process.stop(60)
+
+
+@pytest.fixture
+def worker(deployment: Deployment, engine: Engine, workers: list[Worker]) -> Worker:
+    """A worker that serves."""
+    if not workers or not workers[-1].process.running:
+        workers.append(deployment.start_worker(engine, environment=CANARY))
+    workers[-1].await_listed()
+    return workers[-1]
+
+
+@pytest.fixture
+def client(deployment: Deployment, worker: Worker) -> Client:
+    return Client(deployment.url, worker.model)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Shows the ends of the logs of a failed test's processes."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    processes: list[Process] = list(getattr(item, "funcargs", {}).get("deployment", _NONE).started)
+    for process in processes[:1] + processes[-2:]:
+        report.sections.append((f"last lines of {process.name}", process.tail(40)))
+
+
+class _NONE:
+    started: list[Process] = []

@@ -1,0 +1,182 @@
+"""One Dynamo deployment on loopback: a frontend, any number of workers, discovery in a folder."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from .engines import REPOSITORY, Engine, installed
+from .process import Failed, Mark, Process, Running, free_port, wait_until
+
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+HOST_BINARY = TARGET / "debug" / "dynamo-host"
+PLUGINS = TARGET / "wasm32-wasip2" / "plugin"
+
+# The host gives its engine time to leave, and so do we.
+STOP_GRACE = 60
+
+
+class Worker:
+    """A `dynamo-host` with its engine."""
+
+    def __init__(self, deployment: "Deployment", engine: Engine, process: Process, name: str, system_port: int) -> None:
+        self._deployment = deployment
+        self.engine = engine
+        self.process = process
+        self.model = name
+        self.system_url = f"http://127.0.0.1:{system_port}"
+
+    def engine_process(self) -> Running | None:
+        """The main process of the engine this host has started."""
+        family = self.descendants()
+        ours = [p for p in self._deployment.mark.processes() if p.pid in family and self.engine.is_main(p)]
+        return min(ours, key=lambda p: p.pid, default=None)
+
+    def descendants(self) -> list[int]:
+        """The processes the host has started, and theirs."""
+        host = self.process.pid
+        marked = [process.pid for process in self._deployment.mark.processes()]
+        return [pid for pid in marked if pid != host and _descends_from(pid, host)]
+
+    def engine_url(self) -> str:
+        process = self.engine_process()
+        port = process and process.option("--port")
+        if not port:
+            raise Failed("the engine's process was not found")
+        return f"http://127.0.0.1:{port}"
+
+    def await_listed(self) -> None:
+        self.process.await_ready(
+            lambda: self.model in (self._deployment.models() or []),
+            self.engine.patience,
+            f"{self.model} in /v1/models",
+        )
+
+    def await_unlisted(self, within: float = 30) -> None:
+        wait_until(
+            lambda: self.model not in (self._deployment.models() or [self.model]), within, f"{self.model} to leave /v1/models"
+        )
+
+    def status(self, path: str) -> tuple[int, str]:
+        """Status and body of the host's system server; status 0 while it does not answer."""
+        try:
+            with urllib.request.urlopen(self.system_url + path, timeout=10) as reply:
+                return reply.status, reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+
+class Deployment:
+    """Use as a context: leaving it stops everything, and fails if a process survives."""
+
+    def __init__(self, say: Callable[[str], None] = lambda _: None, http_port: int | None = None) -> None:
+        self.mark = Mark()
+        self._say = say
+        self._folder = Path(tempfile.mkdtemp(prefix="dynamo-host-"))
+        self.started: list[Process] = []
+        self._workers = 0
+        self.http_port = http_port or free_port()
+        self.url = f"http://127.0.0.1:{self.http_port}"
+
+    def __enter__(self) -> "Deployment":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.started:
+            process.signal(signal.SIGTERM)
+        for process in reversed(self.started):
+            process.stop(STOP_GRACE)
+        left = list(self.mark.processes())
+        self.mark.kill_all()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if left:
+            raise Failed(f"processes were left behind: {left}")
+
+    def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        """What a worker or a frontend of this deployment runs with."""
+        return {
+            **self.mark.environment(),
+            "DYN_DISCOVERY_BACKEND": "file",
+            "DYN_FILE_KV": str(self._folder / "discovery"),
+            "DYN_REQUEST_PLANE": "tcp",
+            "DYN_EVENT_PLANE": "zmq",
+            "DYN_TCP_RPC_HOST": "127.0.0.1",
+            "DYN_TCP_RESPONSE_STREAM_HOST": "127.0.0.1",
+            "DYN_EVENT_PLANE_HOST": "127.0.0.1",
+            "DYN_SYSTEM_HOST": "127.0.0.1",
+            "DYN_HOST_PLUGIN_DIR": str(PLUGINS),
+            "HF_HUB_OFFLINE": "1",
+            **(more or {}),
+        }
+
+    def start(self, name: str, argv: list[str], env: dict[str, str]) -> Process:
+        log = self._folder / f"{len(self.started)}-{name}.log"
+        process = Process(name, [str(word) for word in argv], env, log)
+        self.started.append(process)
+        return process
+
+    def start_frontend(self) -> Process:
+        python = installed("venv.sh", "frontend") / "bin" / "python"
+        self._say("starting the Dynamo frontend")
+        frontend = self.start(
+            "frontend",
+            [python, "-m", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", self.http_port],
+            self.environment(),
+        )
+        frontend.await_ready(lambda: self.models() is not None, 120, "the frontend to answer")
+        return frontend
+
+    def start_worker(
+        self,
+        engine: Engine,
+        arguments: list[str] | None = None,
+        environment: dict[str, str] | None = None,
+        name: str | None = None,
+    ) -> Worker:
+        """Starts a worker in a namespace of its own and does not wait for it."""
+        self._workers += 1
+        name = name or f"{engine.name}-{self._workers}"
+        system_port = free_port()
+        self._say(f"starting dynamo-host with the plugin {engine.plugin}")
+        process = self.start(
+            f"host-{name}",
+            [
+                HOST_BINARY,
+                *("--plugin", engine.plugin),
+                *("--model-path", engine.model),
+                *("--served-model-name", name),
+                *("--endpoint", f"dyn://{self.mark.value[:6]}-{self._workers}.backend.generate"),
+                *engine.arguments,
+                *(arguments or []),
+            ],
+            self.environment(
+                {"DYN_SYSTEM_PORT": str(system_port), **engine.environment, **(environment or {})}
+            ),
+        )
+        return Worker(self, engine, process, name, system_port)
+
+    def models(self) -> list[str] | None:
+        """The models the frontend lists; none while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/v1/models", timeout=10) as reply:
+                return [model["id"] for model in json.load(reply)["data"]]
+        except OSError:
+            return None
+
+
+def _descends_from(pid: int, ancestor: int) -> bool:
+    while pid > 1:
+        if pid == ancestor:
+            return True
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return False
+    return False
