@@ -71,6 +71,8 @@ mod export;
 pub mod log;
 pub mod protocol;
 mod request;
+#[cfg(feature = "sglang")]
+pub mod sglang;
 pub mod testing;
 mod worker;
 

@@ -18,7 +18,8 @@ pub fn refused(message: impl Into<String>) -> Error {
 /// 400 is the client's doing and said in the engine's words; another status from 400 to 599 is its
 /// kind; anything else, also a status that is no integer, is [`Kind::Internal`].
 pub fn engine_failure(status: &Value, message: &str) -> Error {
-    let message = if message.is_empty() { "the engine gave up without saying why" } else { message };
+    let message =
+        if message.is_empty() { "the engine gave up without saying why" } else { message };
     match status.as_u64() {
         Some(400) => Error::invalid_request(cut(message)),
         Some(status @ 401..=599) => Error::new(Kind::from_status(status as u16), message),
@@ -44,7 +45,8 @@ mod tests {
         assert_eq!(failure(json!(422)).kind, Kind::InvalidRequest);
         assert!(!failure(json!(422)).public);
         assert_eq!(failure(json!(503)).kind, Kind::Unavailable);
-        for wrong in [json!("400"), json!(true), json!(null), json!(200), json!(600), json!(400.5)] {
+        for wrong in [json!("400"), json!(true), json!(null), json!(200), json!(600), json!(400.5)]
+        {
             assert_eq!(failure(wrong).kind, Kind::Internal);
         }
     }

@@ -87,10 +87,7 @@ mod tests {
     #[test]
     fn dumps_spaces_keeps_order_and_escapes() {
         let value: Value = serde_json::from_str(r#"{"z":[1,2.5,null],"a":"ü😀\n"}"#).unwrap();
-        assert_eq!(
-            dumps(&value).unwrap(),
-            r#"{"z": [1, 2.5, null], "a": "\u00fc\ud83d\ude00\n"}"#
-        );
+        assert_eq!(dumps(&value).unwrap(), r#"{"z": [1, 2.5, null], "a": "\u00fc\ud83d\ude00\n"}"#);
         assert_eq!(dumps(&json!([])).unwrap(), "[]");
         assert_eq!(dumps(&json!({})).unwrap(), "{}");
     }

@@ -1,0 +1,187 @@
+//! What the model card says about an SGLang engine: its `runtime_config`.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{ModelConfig, ServerInfo};
+
+/// Facts for routers and frontends. Mirrors Dynamo's `register.py`; what is none is left to Dynamo's
+/// default.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuntimeConfig {
+    /// The operator's limit to a sequence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_length: Option<u32>,
+    /// Size of the KV cache in blocks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_kv_blocks: Option<u64>,
+    /// Requests each data-parallel rank runs at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_num_seqs: Option<u64>,
+    /// Tokens of prompts in one batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_num_batched_tokens: Option<u64>,
+    /// The first data-parallel rank.
+    pub data_parallel_start_rank: u32,
+    /// How many data-parallel ranks there are.
+    pub data_parallel_size: u32,
+    /// The frontend's parser of tool calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_call_parser: Option<String>,
+    /// The frontend's parser of reasoning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_parser: Option<String>,
+    /// Whether `tool_choice: none` hides the tools from the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude_tools_when_tool_choice_none: Option<bool>,
+    /// Whether the worker announces what its KV cache holds.
+    pub kv_event_publishing_enabled: bool,
+    /// Whether the worker answers routers that ask what its KV cache holds.
+    pub enable_local_indexer: bool,
+    /// Whether tokens are speculated on in EAGLE's way.
+    pub enable_eagle: bool,
+    /// What Dynamo has no member for.
+    pub runtime_data: Map<String, Value>,
+}
+
+impl RuntimeConfig {
+    /// What follows from the engine's report alone.
+    pub fn new(server: &ServerInfo, model: &ModelConfig) -> Self {
+        let ranks = Ranks::of(server);
+        let algorithm = server.speculative_algorithm.as_deref();
+        let mut runtime_data = Map::new();
+        if let Some(limit) = server.context_length.or(model.context_length) {
+            runtime_data.insert("token_budget".into(), token_budget(limit, server));
+        }
+        if let Some(steps) = server.speculative_num_steps.filter(|steps| *steps > 0) {
+            let mut speculation = json!({"nextn": steps, "source": "backend_config"});
+            if let Some(algorithm) = algorithm {
+                speculation["method"] = algorithm.into();
+            }
+            runtime_data.insert("spec_decode".into(), speculation);
+        }
+        RuntimeConfig {
+            context_length: server.context_length,
+            total_kv_blocks: server
+                .max_total_num_tokens
+                .map(|tokens| tokens.div_ceil(u64::from(page_size(server)))),
+            max_num_seqs: server
+                .max_running_requests
+                .map(|all| if ranks.split_attention { all / u64::from(ranks.count) } else { all }),
+            max_num_batched_tokens: server.max_prefill_tokens.or(server.max_total_num_tokens),
+            data_parallel_start_rank: 0,
+            data_parallel_size: ranks.count,
+            tool_call_parser: None,
+            reasoning_parser: None,
+            exclude_tools_when_tool_choice_none: None,
+            // The host does not relay the engine's KV events, and routers must not wait for any.
+            kv_event_publishing_enabled: false,
+            enable_local_indexer: false,
+            enable_eagle: algorithm
+                .is_some_and(|name| name.to_ascii_uppercase().starts_with("EAGLE")),
+            runtime_data,
+        }
+    }
+}
+
+/// Tokens per block as Dynamo's router counts them.
+pub fn kv_cache_block_size(server: &ServerInfo) -> u32 {
+    page_size(server).saturating_mul(server.dcp_size.unwrap_or(1).max(1))
+}
+
+fn page_size(server: &ServerInfo) -> u32 {
+    server.page_size.unwrap_or(1).max(1)
+}
+
+/// What the frontend may refuse by itself: prompts, and prompts with their `max_tokens`, that do not
+/// fit. The tokens SGLang reserves for itself are not in its report; for what they matter the engine
+/// refuses.
+fn token_budget(limit: u32, server: &ServerInfo) -> Value {
+    let refuses = server.allow_auto_truncate != Some(true);
+    json!({
+        "combined_limit": limit,
+        "reject_prompt_overflow": refuses,
+        "reject_total_overflow": refuses,
+    })
+}
+
+/// How the engine's data parallelism is laid out (Dynamo's `capacity.py`).
+struct Ranks {
+    count: u32,
+    /// Each rank schedules for itself, with a part of the requests.
+    split_attention: bool,
+}
+
+impl Ranks {
+    fn of(server: &ServerInfo) -> Self {
+        let all = server.dp_size.unwrap_or(1).max(1);
+        let of_attention = server.attn_dp_size.unwrap_or(1).max(1);
+        if of_attention > 1 {
+            return Ranks { count: all.saturating_mul(of_attention), split_attention: true };
+        }
+        let split_attention = server.enable_dp_attention == Some(true)
+            || server.ep_join_mode.as_deref() == Some("scale");
+        Ranks { count: all, split_attention }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn server(info: Value) -> ServerInfo {
+        let known = json!({
+            "page_size": 16, "context_length": 4096, "max_prefill_tokens": 8192,
+            "max_total_num_tokens": 100_000,
+        });
+        let mut info = info;
+        for (name, value) in known.as_object().unwrap() {
+            info[name] = value.clone();
+        }
+        serde_json::from_value(info).unwrap()
+    }
+
+    fn config(info: Value) -> Value {
+        let config = RuntimeConfig::new(&server(info), &ModelConfig::default());
+        serde_json::to_value(config).unwrap()
+    }
+
+    #[test]
+    fn a_plain_engine() {
+        let config = config(json!({}));
+        assert_eq!(config["total_kv_blocks"], 6250);
+        assert_eq!(config["max_num_batched_tokens"], 8192);
+        assert_eq!(config["context_length"], 4096);
+        assert_eq!(
+            config["runtime_data"]["token_budget"],
+            json!({
+                "combined_limit": 4096, "reject_prompt_overflow": true,
+                "reject_total_overflow": true,
+            })
+        );
+        assert!(config.get("max_num_seqs").is_none());
+    }
+
+    #[test]
+    fn data_parallel_attention_splits_the_requests() {
+        let info = json!({"attn_dp_size": 4, "dcp_size": 2, "max_running_requests": 64});
+        assert_eq!(kv_cache_block_size(&server(info.clone())), 32);
+        let config = config(info);
+        assert_eq!(
+            (&config["data_parallel_size"], &config["max_num_seqs"]),
+            (&json!(4), &json!(16))
+        );
+    }
+
+    #[test]
+    fn speculation() {
+        let config = config(json!({"speculative_algorithm": "EAGLE", "speculative_num_steps": 3}));
+        assert_eq!(config["enable_eagle"], true);
+        assert_eq!(
+            config["runtime_data"]["spec_decode"],
+            json!({"nextn": 3, "source": "backend_config", "method": "EAGLE"})
+        );
+    }
+}
