@@ -1,9 +1,9 @@
 """An engine double that breaks on demand: for what a real engine cannot be made to do.
 
-    python faulty_engine.py [--fault exit|never-ready] --port N [flags of llama.cpp, ignored]
+    python faulty_engine.py [--fault FAULT] --port N [flags of llama.cpp, ignored]
 
 It answers on the routes of llama.cpp's server that the plugin `llama_cpp` uses. Every answer is the
-text `fine`, unless the request's text names one of `REQUEST_FAULTS`. It generates nothing and is no
+text `fine`, unless it was started with a fault or the request's text names one. It generates nothing and is no
 stand-in for an engine in any test of what an engine says.
 """
 
@@ -13,15 +13,16 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+START_FAULTS = ("exit", "never-ready", "status-500")
 REQUEST_FAULTS = ("malformed-json", "close-mid-stream", "close-at-once", "status-500", "not-http")
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    ready = True
+    started_with: str | None = None
 
     def do_GET(self) -> None:
-        if self.path == "/health" and not self.ready:
+        if self.path == "/health" and self.started_with == "never-ready":
             self._json(503, {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}})
         elif self.path == "/health":
             self._json(200, {"status": "ok"})
@@ -34,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"])).decode()
-        fault = next((fault for fault in REQUEST_FAULTS if fault in body), None)
+        named = (fault for fault in REQUEST_FAULTS if fault in body)
+        fault = next(named, self.started_with)
         print(f"request with fault: {fault}", flush=True)
         if fault == "status-500":
             return self._json(500, {"error": {"message": "out of luck", "type": "server_error", "code": 500}})
@@ -96,13 +98,13 @@ def _chunk(chat: bool, text: str, finish_reason: str | None) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fault", choices=["exit", "never-ready"])
+    parser.add_argument("--fault", choices=START_FAULTS)
     parser.add_argument("--port", type=int, required=True)
     options, _ = parser.parse_known_args()
     if options.fault == "exit":
         time.sleep(0.2)
         sys.exit("faulty engine: the tensors do not fit")
-    Handler.ready = options.fault != "never-ready"
+    Handler.started_with = options.fault
     ThreadingHTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
 
 

@@ -1,6 +1,5 @@
 """What a client reads when all is well."""
 
-import pytest
 from client import FRANCE, Client, Stream, in_parallel
 from harness.engines import Engine
 
@@ -106,9 +105,8 @@ def test_log_probabilities(client: Client) -> None:
         assert len(token["top_logprobs"]) == 2
 
 
-def test_two_choices(client: Client, engine: Engine) -> None:
-    if engine.plugin != "decode":
-        pytest.skip("asked of SGLang only")
+def test_two_choices(client: Client) -> None:
     response = client.completion("1, 2, 3, 4,", n=2, max_tokens=4, temperature=1)
     assert response.status_code == 200, response.text
     assert [choice["index"] for choice in response.json()["choices"]] == [0, 1]
+    assert all(choice["finish_reason"] == "length" for choice in response.json()["choices"])

@@ -53,12 +53,13 @@ def test_fails_alone(deployment: Deployment, faulty: Worker, fault: str, stream:
 
 
 def test_is_not_healthy_while_its_canary_fails(deployment: Deployment) -> None:
-    # The name reaches the engine with every request, the canary's too.
-    worker = deployment.start_worker(faulty_engine(), environment=CANARY, name="status-500")
+    worker = deployment.start_worker(faulty_engine("--fault status-500"), environment=CANARY)
     try:
         worker.await_listed()
         worker.process.await_ready(
-            lambda: worker.process.output().count("request with fault: status-500") >= 2, 60, "two canaries"
+            lambda: worker.process.output().count("request with fault: status-500") >= 2,
+            60,
+            "two canaries",
         )
         assert worker.status("/health")[0] == 503
     finally:

@@ -73,7 +73,6 @@ def llama() -> Engine:
         plugin="llama_cpp",
         model=installed("model.sh", "smollm2-gguf"),
         program=["llama-server"],
-        arguments=["--metrics"],
         environment={"PATH": f"{binaries}:{os.environ['PATH']}"},
     )
 
