@@ -120,6 +120,9 @@ impl<'a> GenerateBody<'a> {
 
 /// The call that makes the engine give up on a request.
 ///
+/// It finds requests for one choice only: SGLang draws an id of its own for each of several, and
+/// gives those up when the connection closes.
+///
 /// # Errors
 /// Never: the body is plain.
 pub fn abort(rid: &str) -> Result<Call> {

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use serde_json::{Value, json};
 
@@ -127,4 +127,31 @@ fn a_token_that_cannot_be_is_infinitely_unlikely() {
     }
     let sent: Sent = rmp_serde::from_slice(&chunks.into_encoded()[0]).unwrap();
     assert_eq!(sent.log_probs, [f64::NEG_INFINITY]);
+}
+
+/// As a real SGLang 0.5.23 streamed it, with `logprob_start_len: 0` and two alternatives.
+#[test]
+fn a_real_stream() {
+    let events: Vec<&str> = include_str!("generate_stream.sse")
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .collect();
+    let converted = convert(&mut converter(json!({})), &events);
+    assert!(converted.error.is_none());
+    let [first, last] = &converted.chunks[..] else { panic!("{:?}", converted.chunks) };
+    assert_eq!(first["token_ids"], json!([353]));
+    assert_eq!(first["log_probs"].as_array().unwrap().len(), 1);
+    assert_eq!(first["top_logprobs"][0][0]["rank"], 1);
+    assert_eq!(first["top_logprobs"][0][0]["token_id"], 353);
+    assert_eq!(first.get("engine_data"), None);
+    assert_eq!(last["finish_reason"], "length");
+    assert_eq!(last["completion_usage"]["total_tokens"], 5);
+    let prompt = last["engine_data"]["prompt_logprobs"].as_array().unwrap();
+    assert_eq!((prompt.len(), &prompt[0]), (3, &Value::Null));
+    let second = prompt[1].as_object().unwrap();
+    assert_eq!(second.keys().collect::<Vec<_>>(), ["11", "183", "326"]);
+    assert_eq!(
+        last["engine_data"]["kv_cache_hit"],
+        json!({"prompt_tokens": 3, "reused_tokens": 0})
+    );
 }
