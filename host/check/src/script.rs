@@ -1,0 +1,287 @@
+//! An engine that answers from a case, and remembers what it was asked.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dynamo_host_engine::{Call, EngineError};
+use dynamo_host_plugin::{self as plugin, EngineControl, EngineReply, Failure};
+use dynamo_host_request::{Exchange, Reply};
+use serde_json::Value;
+
+use crate::case::{self, End, Framing};
+
+/// One call that came.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    /// As JSON; a string if it is none.
+    pub(crate) body: Value,
+    /// None for a control call, whose answer is always taken whole.
+    pub(crate) framing: Option<Framing>,
+}
+
+/// How many events arrive together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Each by itself.
+    OneByOne,
+    /// As many as the host takes.
+    AllAtOnce,
+}
+
+/// A scripted engine. Clones are one engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    state: Arc<Mutex<State>>,
+    pace: Pace,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Answers not given yet; none for an engine that cannot be reached.
+    answers: VecDeque<Option<Answer>>,
+    seen: Vec<Seen>,
+}
+
+impl Script {
+    pub(crate) fn new(exchanges: &[case::Exchange], pace: Pace) -> Self {
+        let answers = exchanges.iter().map(|exchange| Answer::new(&exchange.reply, pace)).collect();
+        Script { state: Arc::new(Mutex::new(State { answers, seen: Vec::new() })), pace }
+    }
+
+    /// The calls that came so far, in their order.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state().seen.clone()
+    }
+
+    /// Notes the call and gives the next answer. A call the case has no answer for gets an empty
+    /// one: if it is not one of the expected aborts, it is reported.
+    fn answer(&self, seen: Seen) -> Result<Answer, EngineError> {
+        let mut state = self.state();
+        state.seen.push(seen);
+        match state.answers.pop_front() {
+            Some(Some(answer)) => Ok(answer),
+            Some(None) => Err(EngineError::Unreachable {
+                address: "the scripted engine".into(),
+                why: "the case says so".into(),
+            }),
+            None => Ok(Answer {
+                status: 200,
+                events: VecDeque::new(),
+                end: End::Complete,
+                pace: self.pace,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Exchange for Script {
+    type Reply = Answer;
+
+    async fn send(&self, call: Call) -> Result<Answer, EngineError> {
+        self.answer(Seen {
+            method: call.method.to_string(),
+            path: call.path,
+            headers: lower_case(call.headers),
+            body: body(&call.body),
+            framing: Some(match call.framing {
+                dynamo_host_engine::Framing::Sse => Framing::Sse,
+                dynamo_host_engine::Framing::Ndjson => Framing::Ndjson,
+                dynamo_host_engine::Framing::Whole => Framing::Whole,
+            }),
+        })
+    }
+}
+
+fn lower_case(headers: Vec<(String, String)>) -> Vec<(String, String)> {
+    headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
+fn body(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// One scripted answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: u16,
+    events: VecDeque<Bytes>,
+    end: End,
+    pace: Pace,
+}
+
+impl Answer {
+    fn new(reply: &case::Reply, pace: Pace) -> Option<Self> {
+        if reply.unreachable {
+            return None;
+        }
+        let pieces = reply.events.iter().flatten().chain(&reply.body);
+        // A body that is empty is no event, as on the wire.
+        let events = pieces.map(event).filter(|event| !event.is_empty() || reply.body.is_none());
+        Some(Answer { status: reply.status, events: events.collect(), end: reply.end, pace })
+    }
+
+    fn end(&self) -> Result<(), EngineError> {
+        match self.end {
+            End::Complete => Ok(()),
+            End::Broken => Err(EngineError::Closed { why: "the case says so".into() }),
+        }
+    }
+}
+
+fn event(value: &Value) -> Bytes {
+    match value {
+        Value::String(text) => Bytes::from(text.clone()),
+        other => Bytes::from(other.to_string()),
+    }
+}
+
+impl Reply for Answer {
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    async fn next(&mut self, batch: &mut Vec<Bytes>, max: usize) -> Result<usize, EngineError> {
+        let take = match self.pace {
+            Pace::OneByOne => 1,
+            Pace::AllAtOnce => max,
+        };
+        let count = take.min(self.events.len());
+        batch.extend(self.events.drain(..count));
+        if count == 0 {
+            self.end()?;
+        }
+        Ok(count)
+    }
+
+    async fn whole(self, max_bytes: usize) -> Result<Bytes, EngineError> {
+        self.end()?;
+        let body: Vec<u8> = self.events.into_iter().flatten().collect();
+        match body.len() {
+            length if length > max_bytes => Err(EngineError::TooLarge { max: max_bytes }),
+            _ => Ok(body.into()),
+        }
+    }
+}
+
+/// The engine behind the plugin's control calls. A plugin is connected once, and meets an engine of
+/// its own in each case.
+#[derive(Clone, Default)]
+pub(crate) struct Control {
+    current: Arc<Mutex<Option<Script>>>,
+}
+
+impl Control {
+    pub(crate) fn play(&self, script: &Script) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(script.clone());
+    }
+}
+
+#[async_trait]
+impl EngineControl for Control {
+    async fn send(&self, call: plugin::Call) -> Result<EngineReply, Failure> {
+        let script = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(script) = script else {
+            return Err(Failure::unavailable("there is no engine yet"));
+        };
+        let answer = script.answer(Seen {
+            method: call.method,
+            path: call.path,
+            headers: lower_case(call.headers),
+            body: body(&call.body),
+            framing: None,
+        });
+        let answer = answer.map_err(|error| Failure::unavailable(error.to_string()))?;
+        let status = answer.status();
+        let body = answer.whole(usize::MAX).await;
+        let body = body.map_err(|error| Failure::unavailable(error.to_string()))?;
+        Ok(EngineReply { status, body: body.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn script(replies: &[Value], pace: Pace) -> Script {
+        let exchanges: Vec<case::Exchange> = replies
+            .iter()
+            .map(|reply| serde_json::from_value(json!({"reply": reply})).unwrap())
+            .collect();
+        Script::new(&exchanges, pace)
+    }
+
+    #[tokio::test]
+    async fn events_come_at_the_pace_asked_for() {
+        let reply = json!({"framing": "sse", "events": [{"a": 1}, "[DONE]", ""], "end": "broken"});
+        for (pace, counts) in [(Pace::OneByOne, vec![1, 1, 1]), (Pace::AllAtOnce, vec![3])] {
+            let mut answer = script(std::slice::from_ref(&reply), pace)
+                .send(Call::get("/generate"))
+                .await
+                .unwrap();
+            let mut batch = Vec::new();
+            for count in counts {
+                assert_eq!(answer.next(&mut batch, 64).await.unwrap(), count);
+            }
+            assert_eq!(batch, ["{\"a\":1}", "[DONE]", ""]);
+            assert!(matches!(answer.next(&mut batch, 64).await, Err(EngineError::Closed { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_given_in_order_and_calls_are_noted() {
+        let script = script(
+            &[json!({"status": 400, "body": {"error": 1}}), json!({"unreachable": true})],
+            Pace::OneByOne,
+        );
+        let mut call = Call::get("/a");
+        call.headers.push(("TraceParent".into(), "00".into()));
+        call.body = Bytes::from_static(b"{\"room\":18446744073709551615}");
+        let answer = script.send(call).await.unwrap();
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.whole(100).await.unwrap(), "{\"error\":1}");
+        let gone = script.send(Call::get("/b")).await;
+        assert!(matches!(gone, Err(EngineError::Unreachable { .. })));
+        let unscripted = script.send(Call::get("/c")).await.unwrap();
+        assert_eq!(unscripted.whole(100).await.unwrap(), "");
+
+        let seen = script.seen();
+        assert_eq!(seen[0].body, json!({"room": u64::MAX}));
+        assert_eq!(seen[0].headers, [("traceparent".to_owned(), "00".to_owned())]);
+        assert_eq!((seen[1].path.as_str(), &seen[1].body), ("/b", &json!("")));
+        assert_eq!(seen.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn control_calls_meet_the_engine_of_the_case() {
+        let control = Control::default();
+        let call = plugin::Call {
+            method: "GET".into(),
+            path: "/get_load".into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            tokens_as: None,
+            framing: plugin::Framing::Whole,
+        };
+        assert!(control.send(call.clone()).await.is_err());
+        let script = script(&[json!({"body": "busy", "status": 503})], Pace::OneByOne);
+        control.play(&script);
+        let reply = control.send(call).await.unwrap();
+        assert_eq!((reply.status, reply.body.as_slice()), (503, b"busy".as_slice()));
+        assert_eq!(script.seen()[0].path, "/get_load");
+    }
+}
