@@ -1,1 +1,39 @@
-//! (skeleton)
+//! The Dynamo plane: how a worker stands in Dynamo's discovery, receives requests and answers them.
+//!
+//! This crate is the only one that sees `dynamo-runtime`, whose source interface breaks with each
+//! minor release; no type of it appears in a public signature here. What the crate says about
+//! Dynamo's behaviour was read in, and tested against, `dynamo-runtime` 1.6.1.
+//!
+//! The life of a worker through this crate:
+//!
+//! 1. [`Plane::connect`] joins discovery and starts the system server (`DYN_SYSTEM_PORT`), whose
+//!    `/health` answers 503 from now on;
+//! 2. [`Plane::serve`] opens the endpoint and puts a [`Handler`] behind it;
+//! 3. [`Served::probe`] sends the health-check payload through the handler;
+//! 4. [`Served::publish_card`] publishes the model card ([`card`]), which is what makes a frontend
+//!    list the model, and [`Plane::set_ready`] lets `/health` answer 200;
+//! 5. each request reaches [`Handler::handle`] as the bytes that arrived, and each chunk leaves as
+//!    the bytes the handler made;
+//! 6. [`Served::withdraw`] leaves discovery while requests in flight and late ones are still
+//!    served, [`Served::drain`] waits for them, [`Served::rejoin`] comes back;
+//! 7. [`Served::close`] and [`Plane::shutdown`] end it.
+
+pub mod card;
+mod config;
+mod endpoint;
+mod engine;
+mod error;
+mod failure;
+mod flight;
+mod frame;
+mod handler;
+pub mod logging;
+mod plane;
+mod served;
+
+pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
+pub use endpoint::{EndpointId, InvalidEndpoint};
+pub use error::PlaneError;
+pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
+pub use plane::{Plane, RouteHandler};
+pub use served::{ServeOptions, Served};

@@ -1,0 +1,84 @@
+//! A failure in Dynamo's words.
+
+use dynamo_host_failure::{Failure, Kind};
+use dynamo_runtime::error::{DynamoError, ErrorClass, ErrorReason};
+use dynamo_runtime::protocols::annotated::Annotated;
+
+/// The typed error a frontend acts on: class and reason from the kind, the message for operators,
+/// and for clients too if the failure says so.
+pub(crate) fn typed(failure: &Failure) -> DynamoError {
+    let Ok(reason) = ErrorReason::new(failure.kind.reason()) else {
+        // No kind gets here (see the test); were one to, it would still be a typed error.
+        return DynamoError::msg(failure.message.as_str());
+    };
+    let builder = DynamoError::builder()
+        .class(class(failure.kind))
+        .reason(reason)
+        .diagnostic(failure.message.as_str());
+    if failure.public {
+        builder.public_message(failure.message.as_str()).build()
+    } else {
+        builder.build()
+    }
+}
+
+/// The item that ends a response stream with an error.
+pub(crate) fn item<T>(failure: &Failure) -> Annotated<T> {
+    Annotated {
+        data: None,
+        id: None,
+        event: Some("error".to_owned()),
+        comment: None,
+        error: Some(typed(failure)),
+    }
+}
+
+const fn class(kind: Kind) -> ErrorClass {
+    match kind {
+        Kind::InvalidRequest => ErrorClass::InvalidRequest,
+        Kind::Unauthenticated => ErrorClass::Unauthenticated,
+        Kind::PermissionDenied => ErrorClass::PermissionDenied,
+        Kind::NotFound => ErrorClass::NotFound,
+        Kind::Conflict => ErrorClass::Conflict,
+        Kind::PayloadTooLarge => ErrorClass::PayloadTooLarge,
+        Kind::UnsupportedMedia => ErrorClass::UnsupportedMedia,
+        Kind::RateLimited => ErrorClass::RateLimited,
+        Kind::CapacityExhausted => ErrorClass::CapacityExhausted,
+        Kind::Cancelled => ErrorClass::Cancelled,
+        Kind::Unavailable => ErrorClass::Unavailable,
+        Kind::BackendProtocol => ErrorClass::BackendProtocol,
+        Kind::DeadlineExceeded => ErrorClass::DeadlineExceeded,
+        Kind::NotImplemented => ErrorClass::NotImplemented,
+        Kind::Internal => ErrorClass::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Dynamo rewrites a pair it does not know to an internal error and drops the public message,
+    /// on both ends of the wire.
+    #[test]
+    fn every_kind_is_a_pair_dynamo_knows() {
+        for kind in Kind::ALL {
+            let error = typed(&Failure::public(kind, "why"));
+            let wire = serde_json::to_vec(&error).unwrap();
+            let read: DynamoError = serde_json::from_slice(&wire).unwrap();
+            for error in [error, read] {
+                assert_eq!(error.class().as_str(), kind.class());
+                assert_eq!(error.reason().as_str(), kind.reason());
+                assert_eq!(error.public_message(), Some("why"), "{kind}");
+                assert_eq!(error.message(), "why");
+            }
+        }
+    }
+
+    #[test]
+    fn a_private_message_stays_in_the_diagnostic() {
+        let error = typed(&Failure::internal("the plugin trapped at 0x1f"));
+        assert_eq!(error.public_message(), None);
+        assert_eq!(error.message(), "the plugin trapped at 0x1f");
+    }
+}

@@ -1,0 +1,307 @@
+//! One endpoint being served: its records in discovery, its health, its requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynamo_host_failure::Failure;
+use dynamo_runtime::DistributedRuntime;
+use dynamo_runtime::component::{self, Endpoint, Instance};
+use dynamo_runtime::config::HealthStatus;
+use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec};
+use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler};
+use dynamo_runtime::pipeline::{ManyOut, ServiceEngine, SingleIn};
+use dynamo_runtime::traits::DistributedRuntimeProvider;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::engine::Engine;
+use crate::error::words;
+use crate::flight::Flights;
+use crate::frame::{Item, RawAdapter, RawRequest};
+use crate::{EndpointId, Handler, PlaneError};
+
+/// How an endpoint is served.
+#[derive(Clone, Debug, Default)]
+pub struct ServeOptions {
+    /// The request of the canary (`DYN_HEALTH_CHECK_ENABLED`) and of [`Served::probe`].
+    pub health_payload: Option<Value>,
+    /// Added to the labels of the endpoint's metrics, such as `model`.
+    pub labels: Vec<(String, String)>,
+}
+
+/// An endpoint being served. All of its operations are idempotent and exclude each other, so that
+/// a shutdown can overlap an engine's restart. Dropping it does not end it: [`Served::close`] does.
+#[derive(Debug)]
+pub struct Served {
+    id: EndpointId,
+    endpoint: Endpoint,
+    engine: Engine,
+    flights: Flights,
+    health_payload: Option<Value>,
+    records: Mutex<Records>,
+}
+
+/// What of us is in discovery.
+#[derive(Debug, Default)]
+struct Records {
+    endpoint: bool,
+    /// The card as registered, while it is.
+    listed: Option<DiscoveryInstance>,
+    /// The card to publish on a return.
+    card: Option<Value>,
+    closed: bool,
+}
+
+impl Served {
+    /// The steps of dynamo-runtime's `EndpointConfigBuilder::start_with_registration`, which ties
+    /// the record to the handler: we leave discovery and come back while the handler stays.
+    pub(crate) async fn start(
+        runtime: &DistributedRuntime,
+        id: EndpointId,
+        handler: Arc<dyn Handler>,
+        options: ServeOptions,
+    ) -> Result<Self, PlaneError> {
+        let listen = |error: anyhow::Error| PlaneError::Listen {
+            endpoint: id.clone(),
+            reason: words(&error),
+        };
+        let endpoint = runtime
+            .namespace(&id.namespace)
+            .and_then(|namespace| namespace.component(&id.component))
+            .map_err(listen)?
+            .endpoint(&id.endpoint);
+        let flights = Flights::new();
+        let engine = Engine::new(handler, flights.clone());
+
+        let service: ServiceEngine<SingleIn<RawRequest>, ManyOut<Item>> = Arc::new(engine.clone());
+        let ingress = Ingress::for_engine_with_adapter(service, RawAdapter).map_err(listen)?;
+        ingress.bind_endpoint(&endpoint);
+        let labels: Vec<(&str, &str)> =
+            options.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        ingress.add_metrics(&endpoint, Some(&labels)).map_err(listen)?;
+
+        let server = runtime.request_plane_server().await.map_err(listen)?;
+        let served = Served {
+            id: id.clone(),
+            endpoint,
+            engine,
+            flights,
+            health_payload: options.health_payload,
+            records: Mutex::default(),
+        };
+        served.arm_canary(ingress.as_ref()).await.map_err(listen)?;
+        server
+            .register_endpoint(
+                id.endpoint.clone(),
+                ingress,
+                runtime.connection_id(),
+                id.namespace.clone(),
+                id.component.clone(),
+                runtime.system_health(),
+            )
+            .await
+            .map_err(listen)?;
+        served.enter(&mut *served.records.lock().await).await?;
+        Ok(served)
+    }
+
+    /// Lets Dynamo's canary reach the handler. The endpoint starts unready either way.
+    async fn arm_canary(&self, ingress: &dyn PushWorkHandler) -> anyhow::Result<()> {
+        let runtime = self.endpoint.drt();
+        let name = &self.id.endpoint;
+        runtime.local_endpoint_registry().register(name.clone(), Arc::new(self.engine.clone()));
+        let target = match &self.health_payload {
+            Some(payload) => Some((payload.clone(), self.instance().await?)),
+            None => None,
+        };
+        let health = runtime.system_health();
+        let health = health.lock();
+        // Otherwise opening the endpoint would make it ready where the canary is off.
+        health.hold_endpoint_readiness(name);
+        health.set_endpoint_health_status(name, HealthStatus::NotReady);
+        if let Some((payload, instance)) = target {
+            health.register_health_check_target(name, instance, payload);
+            if let Some(notifier) = health.get_endpoint_health_check_notifier(name) {
+                ingress.set_endpoint_health_check_notifier(notifier)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn instance(&self) -> anyhow::Result<Instance> {
+        let instance_id = self.endpoint.drt().connection_id();
+        Ok(Instance {
+            namespace: self.id.namespace.clone(),
+            component: self.id.component.clone(),
+            endpoint: self.id.endpoint.clone(),
+            instance_id,
+            transport: component::build_transport_type(
+                &self.endpoint,
+                &self.endpoint.id(),
+                instance_id,
+            )
+            .await?,
+            device_type: None,
+            request_plane_codec: None,
+        })
+    }
+
+    /// The endpoint's name.
+    pub fn id(&self) -> &EndpointId {
+        &self.id
+    }
+
+    /// Sends the health-check payload through the handler and waits for the first chunk; without a
+    /// payload there is nothing to ask, and the probe passes. A probe that passes makes the
+    /// endpoint ready for `/health`, so that readiness never precedes a real answer, also where
+    /// Dynamo's own canary is off (its default) or has not come round yet.
+    ///
+    /// # Errors
+    ///
+    /// What the handler failed with.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        if let Some(payload) = &self.health_payload {
+            self.engine.probe(payload).await?;
+        }
+        let health = self.endpoint.drt().system_health();
+        let health = health.lock();
+        health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::Ready);
+        health.release_endpoint_readiness(&self.id.endpoint);
+        Ok(())
+    }
+
+    /// Publishes the model card, and the endpoint before it if it had left: from here on frontends
+    /// list the model. A second call with the same card does nothing; another card needs
+    /// [`Served::withdraw`] first, since Dynamo refuses to change one in place.
+    ///
+    /// # Errors
+    ///
+    /// Another model is registered on the endpoint, or discovery does not answer.
+    pub async fn publish_card(&self, card: Value) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        records.card = Some(card);
+        self.enter(&mut records).await
+    }
+
+    /// Leaves discovery, the card first, so that frontends send nothing new here. What is in
+    /// flight goes on, and a request that was already on its way is served.
+    ///
+    /// # Errors
+    ///
+    /// Discovery does not answer. What was not removed is tried again by the next call.
+    pub async fn withdraw(&self) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        self.set_unready();
+        self.leave(&mut records).await
+    }
+
+    /// Comes back after [`Served::withdraw`], the card last. Does nothing after
+    /// [`Served::close`]. Health follows with the next [`Served::probe`].
+    ///
+    /// # Errors
+    ///
+    /// Discovery does not answer.
+    pub async fn rejoin(&self) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        self.enter(&mut records).await
+    }
+
+    /// How many requests of clients are being answered.
+    pub fn in_flight(&self) -> usize {
+        self.flights.count()
+    }
+
+    /// Waits until no request is in flight, `deadline` at most. Returns whether none is.
+    pub async fn drain(&self, deadline: Duration) -> bool {
+        self.flights.drained(deadline).await
+    }
+
+    /// Leaves discovery, refuses new requests (`Server unavailable`, which frontends migrate) and
+    /// waits for those in flight.
+    ///
+    /// # Errors
+    ///
+    /// Discovery or the request plane does not answer.
+    pub async fn close(&self) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        self.set_unready();
+        let left = self.leave(&mut records).await;
+        if !records.closed {
+            records.closed = true;
+            let runtime = self.endpoint.drt();
+            let refused = |error: anyhow::Error| PlaneError::Listen {
+                endpoint: self.id.clone(),
+                reason: words(&error),
+            };
+            let server = runtime.request_plane_server().await.map_err(refused)?;
+            server
+                .unregister_endpoint_instance(&self.endpoint.id(), runtime.connection_id())
+                .await
+                .map_err(refused)?;
+        }
+        left
+    }
+
+    fn set_unready(&self) {
+        let health = self.endpoint.drt().system_health();
+        let health = health.lock();
+        health.hold_endpoint_readiness(&self.id.endpoint);
+        health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::NotReady);
+    }
+
+    /// The endpoint first, the card last: a card without an endpoint is a model that answers 503.
+    async fn enter(&self, records: &mut Records) -> Result<(), PlaneError> {
+        if records.closed {
+            return Ok(());
+        }
+        if !records.endpoint {
+            self.endpoint
+                .register_endpoint_instance()
+                .await
+                .map_err(|error| self.refused("register the instance", &error))?;
+            records.endpoint = true;
+        }
+        if let (None, Some(card)) = (&records.listed, &records.card) {
+            let spec = DiscoverySpec::Model {
+                namespace: self.id.namespace.clone(),
+                component: self.id.component.clone(),
+                endpoint: self.id.endpoint.clone(),
+                card_json: card.clone(),
+                model_suffix: None,
+            };
+            let listed = self
+                .endpoint
+                .drt()
+                .discovery()
+                .register(spec)
+                .await
+                .map_err(|error| self.refused("publish the model card", &error))?;
+            records.listed = Some(listed);
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, records: &mut Records) -> Result<(), PlaneError> {
+        if let Some(listed) = &records.listed {
+            self.endpoint
+                .drt()
+                .discovery()
+                .unregister(listed.clone())
+                .await
+                .map_err(|error| self.refused("withdraw the model card", &error))?;
+            records.listed = None;
+        }
+        if records.endpoint {
+            self.endpoint
+                .unregister_endpoint_instance()
+                .await
+                .map_err(|error| self.refused("remove the instance", &error))?;
+            records.endpoint = false;
+        }
+        Ok(())
+    }
+
+    fn refused(&self, action: &'static str, error: &anyhow::Error) -> PlaneError {
+        PlaneError::Record { action, endpoint: self.id.clone(), reason: words(error) }
+    }
+}
