@@ -7,6 +7,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dynamo_host_engine::{
@@ -14,6 +15,8 @@ use dynamo_host_engine::{
     free_port,
 };
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpSocket;
+use tracing::field::{Field, Visit};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const DOUBLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doubles/engine.py");
@@ -144,7 +147,11 @@ async fn a_command_that_does_not_run_is_named() {
     ] {
         let program = program.into_iter().map(str::to_owned).collect();
         let command = Command { program, ..Command::default() };
-        let engine = Engine::launch(command, &contact(free_port().unwrap()), policy()).unwrap();
+        // Taken, so that nobody listens on it.
+        let port = TcpSocket::new_v4().unwrap();
+        port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let contact = contact(port.local_addr().unwrap().port());
+        let engine = Engine::launch(command, &contact, policy()).unwrap();
         assert_eq!(failure(&engine).await, expected);
     }
 }
@@ -328,4 +335,61 @@ async fn an_engine_that_is_not_there_can_be_given_up() {
     let engine = Engine::attach(&contact(free_port().unwrap()), &policy).unwrap();
     let error = failure(&engine).await;
     assert!(error.to_string().contains("cannot reach the engine"), "{error}");
+}
+
+/// Keeps what is logged: target and message.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<(String, String)>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        let entry = (event.metadata().target().to_owned(), message.0);
+        self.0.lock().unwrap().push(entry);
+    }
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_has_the_engines_lines_and_tells_that_it_loads() {
+    let log = Log::default();
+    let _here = tracing::subscriber::set_default(log.clone());
+    let engine = launch(&["--never-ready"]);
+    let line = "engine double starts hello";
+    within(async {
+        loop {
+            let told = |(_, message): &(String, String)| {
+                message.starts_with("engine still loading, ")
+                    && message.ends_with(&format!(" s, last line: {line}"))
+            };
+            if log.0.lock().unwrap().iter().any(told) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
+    within(engine.shutdown(PATIENCE)).await;
+    assert!(log.0.lock().unwrap().contains(&("engine".to_owned(), line.to_owned())));
 }

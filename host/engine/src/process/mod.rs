@@ -9,7 +9,7 @@
 //! has to be killed by somebody.
 //!
 //! So between the host and the engine stands a guard: the host's own program, started again with a
-//! word that [`run_guard_if_asked`] recognizes, in a process of a few threads and no state:
+//! word that [`run_guard_if_asked`] recognizes (one thread, some 3 MB):
 //!
 //! ```text
 //! host ==socket== guard (own process group)
