@@ -1,1 +1,56 @@
-//! (skeleton)
+//! `dynamo-host`: serves a model as a worker of NVIDIA Dynamo, with a WebAssembly plugin between
+//! Dynamo's requests and an engine process.
+//!
+//! # The way of one request
+//!
+//! A client asks the frontend, the frontend finds this worker in discovery and sends the request:
+//!
+//! 1. [`plane`] receives the payload, undecoded, on the endpoint it serves, and hands it to
+//!    [`handler`], which knows the worker of the moment.
+//! 2. [`request`] takes over ([`request::Worker::respond`]). [`request::payload`] takes the token
+//!    ids out, [`request::fresh`] draws what a deterministic plugin cannot make.
+//! 3. [`plugin`] gives the request an instance of its own ([`plugin::Session`]) and the plugin
+//!    plans: an HTTP call in its engine's words, or a refusal.
+//! 4. [`request::splice`] writes the token ids into that call, and [`engine`] sends it
+//!    ([`engine::Client`]).
+//! 5. As the engine answers, [`engine::events`] cuts the bytes into events, [`request::response`]
+//!    takes those that have arrived to the plugin's converter, and takes its chunks back.
+//! 6. [`plane`] puts each chunk on the wire as it is.
+//!
+//! If the client leaves, the response sees it, closes the connection to the engine and sends the
+//! plugin's abort call. Whatever fails on the way is a [`failure::Failure`], and reaches the client
+//! as Dynamo's error of that class.
+//!
+//! # The life of a worker
+//!
+//! [`run`](host::run) in [`host`]: load the plugin ([`locate`] finds it), ask it to `prepare`, join
+//! Dynamo, start the engine or attach to one, gather its [`report`], `configure`, serve, pass a
+//! health check through plugin and engine, publish the model card ([`registration`]). When the
+//! engine dies the worker leaves discovery at once; when it is back, it is configured and checked
+//! again and rejoins.
+//!
+//! # One shutdown
+//!
+//! [`shutdown`]: SIGTERM or SIGINT. The worker leaves discovery ([`plane::Served::withdraw`]),
+//! keeps serving through the grace period, waits for what is in flight
+//! ([`plane::Served::drain`]), then tells responses that outlive the drain that another worker may
+//! have them ([`request::Worker::leave`]), stops the engine ([`engine::Engine::shutdown`]), closes
+//! the endpoint and Dynamo, and exits 0. A second signal exits at once; the engine's guard then kills
+//! the engine.
+
+pub use {
+    dynamo_host_engine as engine, dynamo_host_failure as failure, dynamo_host_plane as plane,
+    dynamo_host_plugin as plugin, dynamo_host_request as request,
+};
+
+pub mod cli;
+pub mod control;
+pub mod error;
+pub mod handler;
+pub mod host;
+pub mod locate;
+pub mod metrics;
+pub mod model;
+pub mod registration;
+pub mod report;
+pub mod shutdown;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use dynamo_host_engine::Call;
-use dynamo_host_failure::{Failure, Kind};
+use dynamo_host_engine::{Call, EngineError};
+use dynamo_host_failure::Failure;
 use dynamo_host_plugin::{Output, Session};
 use futures::stream::{self, Stream};
 use tokio::runtime::Handle;
@@ -113,16 +113,22 @@ impl<E: Exchange> Response<E> {
     async fn advance(&mut self) -> Result<(), Failure> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Planned(call) => {
-                self.called = true;
                 let reply = tokio::select! {
                     biased;
                     () = &mut self.cancelled => {
                         self.give_up();
                         return Ok(());
                     }
-                    reply = self.exchange.send(call) => reply,
+                    reply = async {
+                        self.called = true;
+                        self.exchange.send(call).await
+                    } => reply,
                 };
-                let reply = reply.map_err(|error| exchange::failure(&error))?;
+                let reply = reply.map_err(|error| {
+                    // An engine that was not reached has nothing to abort.
+                    self.called = !matches!(error, EngineError::Unreachable { .. });
+                    exchange::failure(&error)
+                })?;
                 match reply.status() {
                     200..=299 => self.stage = Stage::Answering(reply),
                     status => return Err(self.rejected(status, reply).await?),
@@ -174,7 +180,7 @@ impl<E: Exchange> Response<E> {
             self.abort = None;
         }
         match end.failure {
-            Some(failure) => self.fail(failure.into()),
+            Some(failure) => self.fail(self.broken_off(failure.into())),
             None => self.end_early(),
         }
     }
@@ -188,14 +194,17 @@ impl<E: Exchange> Response<E> {
 
     /// Ends the response with `failure`, after the chunks that came before it.
     fn fail(&mut self, failure: Failure) {
-        // A plugin or an engine that fails while the worker goes away does so because of that.
-        let leaving = self.leaving.load(Ordering::Relaxed) && failure.kind != Kind::InvalidRequest;
-        self.failure = Some(if leaving {
-            Failure::unavailable(format!("the worker is shutting down: {}", failure.message))
-        } else {
-            failure
-        });
+        self.failure = Some(failure);
         self.end_early();
+    }
+
+    /// What a response that broke off in the middle failed with: while the worker goes away, that it
+    /// goes away, whatever its engine says.
+    fn broken_off(&self, failure: Failure) -> Failure {
+        if !self.leaving.load(Ordering::Relaxed) {
+            return failure;
+        }
+        Failure::unavailable(format!("the worker is shutting down: {}", failure.message))
     }
 
     /// Nothing the engine still has to say is wanted.

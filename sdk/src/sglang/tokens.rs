@@ -140,6 +140,10 @@ impl TokenConverter {
 }
 
 impl Converter for TokenConverter {
+    fn engine_is_done(&self) -> bool {
+        self.is_complete()
+    }
+
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
         if event == DONE {
             // With nothing open the stream is left to end by itself, so that its connection can be
@@ -158,6 +162,8 @@ impl Converter for TokenConverter {
             return Err(Error::internal("the engine sent a chunk without meta_info.finish_reason"));
         };
         if let Some(failure) = finish.as_ref().filter(|finish| finish.is_failure()) {
+            // The engine has given the choice up by itself: there is nothing left to abort.
+            self.progress.entry(event.index.unwrap_or(0)).or_default().finished = true;
             let message = failure.message.as_deref().unwrap_or_default();
             return Err(engine_failure(&failure.status_code, message));
         }

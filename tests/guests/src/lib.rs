@@ -1,1 +1,14 @@
-//! (skeleton)
+//! Components that exist to be refused or to misbehave; each is an example of this package. What
+//! those that serve have in common is here.
+
+use dynamo_worker_sdk::prelude::*;
+
+/// The registration of a guest: chat, text in.
+pub fn registration() -> Result<Registration> {
+    Ok(Registration::aggregated(["chat"], Input::Text))
+}
+
+/// The setup of a guest: an engine that is not there.
+pub fn setup() -> Result<Setup> {
+    Ok(Setup::new(["no-such-engine"], Contact::ready_at("/health")))
+}

@@ -1,0 +1,85 @@
+//! Why the host ends before it was told to.
+
+use dynamo_host_engine::{EngineError, StartError};
+use dynamo_host_failure::Failure;
+use dynamo_host_plane::PlaneError;
+use dynamo_host_plane::card::CardError;
+use dynamo_host_plugin::{LoadError, RuntimeError};
+
+use crate::locate::NoSuchPlugin;
+
+/// Why the host could not start or go on. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// No plugin of that name.
+    #[error(transparent)]
+    NoSuchPlugin(#[from] NoSuchPlugin),
+    /// The plugin is refused.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// WebAssembly does not run here.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The plugin cannot work with these settings or this engine.
+    #[error("plugin {plugin} failed in `{during}`: {}", failure.message)]
+    Plugin {
+        /// The plugin's name.
+        plugin: String,
+        /// The export that failed.
+        during: &'static str,
+        /// What it said.
+        failure: Failure,
+    },
+    /// The model is not there.
+    #[error(
+        "there is no model at {path}: --model-path is the path of a model's directory or file, or \
+         the name of a model on a hub (`organisation/model`)"
+    )]
+    NoModel {
+        /// What was given.
+        path: String,
+    },
+    /// The engine's command cannot be read.
+    #[error("--engine-command `{command}` cannot be read: {reason}")]
+    EngineCommand {
+        /// What was given.
+        command: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No port for the engine.
+    #[error("there is no free port for the engine: {0}")]
+    NoPort(std::io::Error),
+    /// The engine's address cannot be used.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Dynamo could not be joined.
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
+    /// There is no model card to publish.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// A task of the host's ended in a panic.
+    #[error("a task of the host failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// The worker is up and does not answer.
+    #[error(
+        "the health check of {plugin} failed: {failure}. The engine is up, but a request through \
+         the plugin does not get an answer from it"
+    )]
+    HealthCheck {
+        /// The plugin's name.
+        plugin: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// Signals cannot be received.
+    #[error("cannot listen for signals: {0}")]
+    Signals(std::io::Error),
+    /// Dynamo has given the process up.
+    #[error("Dynamo's discovery has dropped this process (a lost etcd lease): start it again")]
+    Lost,
+}

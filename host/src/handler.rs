@@ -1,0 +1,59 @@
+//! Between Dynamo's endpoint and the worker of the moment.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use dynamo_host_engine::Client;
+use dynamo_host_failure::Failure;
+use dynamo_host_plane::{Chunks, Codec, Handler, Request};
+use dynamo_host_request::{self as request, Incoming, Worker};
+
+/// Hands requests to the current worker. A request keeps the worker it began with.
+pub struct WorkerHandler {
+    current: ArcSwap<Worker<Client>>,
+}
+
+impl WorkerHandler {
+    /// Begins with `worker`.
+    pub fn new(worker: Worker<Client>) -> Self {
+        WorkerHandler { current: ArcSwap::from_pointee(worker) }
+    }
+
+    /// Gives the requests that start from now on to `worker`: after the engine was restarted, and
+    /// so has reported anew.
+    pub fn replace(&self, worker: Worker<Client>) {
+        self.current.store(Arc::new(worker));
+    }
+
+    /// See [`Worker::leave`].
+    pub fn leave(&self) {
+        self.current.load().leave();
+    }
+}
+
+#[async_trait]
+impl Handler for WorkerHandler {
+    async fn handle(&self, request: Request) -> Result<Chunks, Failure> {
+        let Request { id, body, codec, trace_headers, cancelled, probe } = request;
+        let worker = self.current.load_full();
+        let incoming = Incoming {
+            id,
+            payload: body,
+            codec: match codec {
+                Codec::Msgpack => request::Codec::Msgpack,
+                Codec::Json => request::Codec::Json,
+            },
+            trace_headers,
+            probe,
+            cancelled: Box::pin(async move { cancelled.cancelled().await }),
+        };
+        match worker.respond(incoming).await {
+            Ok(response) => Ok(Box::pin(response.into_stream())),
+            Err(failure) => {
+                tracing::debug!(%failure, "request refused");
+                Err(failure)
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The life of a worker.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dynamo_host_engine::{self as engine, Command, Engine, Policy, State};
+use dynamo_host_plane::{
+    Discovery, EndpointId, EventPlane, Plane, PlaneConfig, ServeOptions, Served,
+};
+use dynamo_host_plugin::{
+    Configured, Contact, Failure, Grants, Hooks, Limits, Plugin, Runtime, Setup, Start,
+};
+use dynamo_host_request::{SystemFresh, Worker};
+
+use crate::cli::Arguments;
+use crate::control::Control;
+use crate::error::HostError;
+use crate::handler::WorkerHandler;
+use crate::metrics::Metrics;
+use crate::shutdown::{self, Patience, Signals};
+use crate::{locate, model, registration, report};
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// Why the worker could not start or go on. After a shutdown that was asked for there is none.
+pub async fn run(arguments: Arguments) -> Result<(), HostError> {
+    let mut signals = Signals::listen().map_err(HostError::Signals)?;
+    let starting = Host::start(&arguments);
+    let host = tokio::select! {
+        host = starting => host?,
+        // Nothing is served yet: dropping what was started ends it, the engine included.
+        signal = signals.next() => {
+            tracing::info!("{signal} while starting: nothing is served yet, exiting");
+            return Ok(());
+        }
+    };
+    host.serve(&mut signals).await
+}
+
+/// A worker that is up.
+struct Host {
+    arguments: Arguments,
+    plugin: Plugin,
+    contact: Contact,
+    metrics: Option<Arc<Metrics>>,
+    plane: Plane,
+    engine: Engine,
+    served: Served,
+    handler: Arc<WorkerHandler>,
+}
+
+impl Host {
+    async fn start(arguments: &Arguments) -> Result<Self, HostError> {
+        if let Some(model_path) = &arguments.model_path {
+            model::check(model_path)?;
+        }
+        let path = locate::plugin(&arguments.plugin)?;
+        let limits = Limits {
+            call: Duration::from_millis(arguments.plugin_timeout_ms),
+            ..Limits::default()
+        };
+        let runtime = Runtime::new(limits)?;
+        let grants = Grants::only(arguments.plugin_grants.iter().copied());
+        let plugin = Plugin::load(&runtime, &path, &grants).await?;
+
+        let port = free_port()?;
+        let setup = prepare(&plugin, arguments, port).await?;
+        let contact = setup.contact.clone();
+        // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
+        let plane = Plane::connect(plane_config(arguments)).await?;
+        let engine = start_engine(setup, arguments, port)?;
+        engine.wait_ready().await?;
+
+        let metrics = Metrics::new(plugin.manifest(), plugin.digest())
+            .inspect_err(|error| tracing::error!("no metrics of the host's own: {error}"))
+            .ok();
+        if let Some(metrics) = metrics.clone() {
+            plane.append_metrics(move || metrics.text());
+        }
+        let control = Control(engine.client().clone());
+        plugin.connect(Hooks {
+            engine: Some(Arc::new(control)),
+            metrics: metrics.clone().map(|metrics| metrics as Arc<_>),
+        });
+
+        let configured = configure(&plugin, &contact, &engine, arguments).await?;
+        let handler = Arc::new(WorkerHandler::new(worker(&plugin, &configured, &engine)));
+        let endpoint = endpoint(arguments, &configured.registration.component);
+        let facts = registration::card(&configured.registration, arguments).map_err(|error| {
+            let reason = format!("runtime_config is no JSON object: {error}");
+            plugin_failed(&plugin, "configure", Failure::internal(reason))
+        })?;
+        let model = facts.display_name.clone();
+        let card = tokio::task::spawn_blocking(move || facts.build()).await??;
+        let health_payload = serde_json::from_slice(&configured.health_check).map_err(|error| {
+            plugin_failed(&plugin, "configure", Failure::internal(format!("health check: {error}")))
+        })?;
+        let options = ServeOptions {
+            health_payload: Some(health_payload),
+            labels: vec![("model".to_owned(), model.clone())],
+        };
+        let served = plane.serve(endpoint, handler.clone(), options).await?;
+        served.probe().await.map_err(|failure| HostError::HealthCheck {
+            plugin: plugin.manifest().name.clone(),
+            failure,
+        })?;
+        served.publish_card(card).await?;
+        plane.set_ready(true);
+        tracing::info!(endpoint = %served.id(), model, "serving {model} on {}", served.id());
+        Ok(Host {
+            arguments: arguments.clone(),
+            plugin,
+            contact,
+            metrics,
+            plane,
+            engine,
+            served,
+            handler,
+        })
+    }
+
+    /// Serves until a signal, through deaths of the engine.
+    async fn serve(self, signals: &mut Signals) -> Result<(), HostError> {
+        let mut state = self.engine.state();
+        loop {
+            tokio::select! {
+                signal = signals.next() => {
+                    tracing::info!("{signal}: shutting down");
+                    break;
+                }
+                () = self.plane.lost() => return Err(HostError::Lost),
+                changed = state.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    let now = state.borrow_and_update().clone();
+                    self.follow(&now).await;
+                }
+            }
+        }
+        let patience = Patience {
+            grace: self.arguments.grace_period,
+            drain: self.arguments.drain_timeout,
+            engine: self.arguments.engine_stop_timeout,
+        };
+        tokio::select! {
+            () = shutdown::drain(&self.plane, &self.served, &self.handler, &self.engine, patience) => {}
+            () = shutdown::exit_at_next(signals) => {}
+        }
+        tracing::info!("shut down");
+        Ok(())
+    }
+
+    /// Leaves discovery when the engine is gone, comes back with it.
+    async fn follow(&self, state: &State) {
+        match state {
+            State::Down { why } => {
+                tracing::error!("the engine is down: {why}; leaving discovery until it is back");
+                self.plane.set_ready(false);
+                if let Err(error) = self.served.withdraw().await {
+                    tracing::warn!("could not leave discovery: {error}");
+                }
+            }
+            State::Ready { generation } => {
+                if let Some(metrics) = &self.metrics {
+                    metrics.engine_restarts.inc();
+                }
+                match self.return_to_service().await {
+                    Ok(()) => tracing::info!(generation, "the engine is back; serving again"),
+                    Err(error) => tracing::error!("the engine is back, the worker is not: {error}"),
+                }
+            }
+            State::Starting | State::Failed(_) | State::Stopped => {}
+        }
+    }
+
+    async fn return_to_service(&self) -> Result<(), HostError> {
+        let configured =
+            configure(&self.plugin, &self.contact, &self.engine, &self.arguments).await?;
+        self.handler.replace(worker(&self.plugin, &configured, &self.engine));
+        self.served.probe().await.map_err(|failure| HostError::HealthCheck {
+            plugin: self.plugin.manifest().name.clone(),
+            failure,
+        })?;
+        self.served.rejoin().await?;
+        self.plane.set_ready(true);
+        Ok(())
+    }
+}
+
+async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Setup, HostError> {
+    let start = Start {
+        settings: arguments.settings().to_string().into_bytes(),
+        model_path: arguments.model_path.clone(),
+        served_name: arguments.served_names().into_iter().next(),
+        arguments: arguments.engine_arguments.clone(),
+        host: Ipv4Addr::LOCALHOST.to_string(),
+        port,
+    };
+    plugin.prepare(start).await.map_err(|failure| plugin_failed(plugin, "prepare", failure))
+}
+
+fn start_engine(setup: Setup, arguments: &Arguments, port: u16) -> Result<Engine, HostError> {
+    let policy = Policy { start_timeout: arguments.engine_start_timeout, ..Policy::default() };
+    let base_url = match &arguments.engine_url {
+        Some(url) => url.clone(),
+        None => format!("http://{}:{port}", Ipv4Addr::LOCALHOST),
+    };
+    let contact = engine::Contact { base_url, ready_path: setup.contact.ready };
+    if arguments.engine_url.is_some() {
+        tracing::info!("attaching to the engine at {}", contact.base_url);
+        return Ok(Engine::attach(&contact, &policy)?);
+    }
+    let program = match &arguments.engine_command {
+        None => setup.program,
+        Some(command) => shell_words::split(command).map_err(|error| HostError::EngineCommand {
+            command: command.clone(),
+            reason: error.to_string(),
+        })?,
+    };
+    let command = Command { program, arguments: setup.arguments, environment: setup.environment };
+    Ok(Engine::launch(command, &contact, policy)?)
+}
+
+async fn configure(
+    plugin: &Plugin,
+    contact: &Contact,
+    engine: &Engine,
+    arguments: &Arguments,
+) -> Result<Configured, HostError> {
+    let model_path = arguments.model_path.clone().unwrap_or_default();
+    let served_name = arguments.served_names().into_iter().next().unwrap_or_default();
+    let folder = model::folder(&model_path);
+    let report =
+        report::gather(engine.client(), contact, folder.as_deref(), &model_path, &served_name)
+            .await;
+    let settings = arguments.settings().to_string().into_bytes();
+    plugin
+        .configure(&settings, report)
+        .await
+        .map_err(|failure| plugin_failed(plugin, "configure", failure))
+}
+
+fn worker(plugin: &Plugin, configured: &Configured, engine: &Engine) -> Worker<engine::Client> {
+    Worker::new(plugin.clone(), configured.state.clone(), engine.client().clone(), SystemFresh)
+}
+
+fn plugin_failed(plugin: &Plugin, during: &'static str, failure: Failure) -> HostError {
+    HostError::Plugin { plugin: plugin.manifest().name.clone(), during, failure }
+}
+
+fn endpoint(arguments: &Arguments, component: &str) -> EndpointId {
+    if let Some(endpoint) = &arguments.endpoint {
+        return endpoint.clone();
+    }
+    let suffix = std::env::var("DYN_NAMESPACE_WORKER_SUFFIX").unwrap_or_default();
+    let namespace = match suffix.as_str() {
+        "" => arguments.namespace.clone(),
+        suffix => format!("{}-{suffix}", arguments.namespace),
+    };
+    EndpointId { namespace, component: component.to_owned(), endpoint: "generate".to_owned() }
+}
+
+fn plane_config(arguments: &Arguments) -> PlaneConfig {
+    let event_plane = arguments.event_plane.unwrap_or(match arguments.discovery_backend {
+        Discovery::File(_) | Discovery::Mem => EventPlane::Zmq,
+        Discovery::Etcd | Discovery::Kubernetes => EventPlane::Nats,
+    });
+    PlaneConfig {
+        discovery: arguments.discovery_backend.clone(),
+        request_plane: arguments.request_plane,
+        event_plane,
+    }
+}
+
+/// A port nobody listens on at this moment. The engine takes it a little later, so another process
+/// may come first; the engine then fails at its start and says so.
+fn free_port() -> Result<u16, HostError> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(HostError::NoPort)?;
+    Ok(listener.local_addr().map_err(HostError::NoPort)?.port())
+}

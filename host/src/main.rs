@@ -1,0 +1,33 @@
+//! The program: reads the command line, then serves until told to stop.
+
+use std::process::ExitCode;
+
+use dynamo_host::cli::{self, Invocation};
+use dynamo_host::{engine, host, plane};
+
+fn main() -> ExitCode {
+    // This program guards the engine, too: started as a guard, it is nothing else.
+    engine::process::run_guard_if_asked();
+    let arguments = match cli::parse(std::env::args()) {
+        Invocation::Serve(arguments) => arguments,
+        Invocation::Done(code) => return code,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("dynamo-host: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        plane::logging::init();
+        match host::run(*arguments).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                tracing::error!("{error}");
+                eprintln!("dynamo-host: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}

@@ -1,0 +1,188 @@
+//! The numbers the host adds to `/metrics`: those its plugin records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dynamo_host_plugin::{Instrument, Manifest, Metric, MetricSink};
+use prometheus::{
+    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Label combinations one metric may have: a plugin that puts a request's id into a label must not
+/// fill our memory.
+const MAX_SERIES: usize = 1_000;
+
+/// What the host itself counts, and what its plugin records.
+pub struct Metrics {
+    registry: Registry,
+    /// Times the engine was started again.
+    pub engine_restarts: IntCounter,
+    plugin: Vec<Option<Recorder>>,
+    dropped: IntCounter,
+}
+
+struct Recorder {
+    instrument: Vector,
+    labels: usize,
+    series: std::sync::Mutex<HashMap<Vec<String>, ()>>,
+}
+
+enum Vector {
+    Counter(CounterVec),
+    Gauge(GaugeVec),
+    Histogram(HistogramVec),
+}
+
+impl Metrics {
+    /// Registers the host's metrics and those `manifest` declares. One that Prometheus does not
+    /// take is left out, with a warning.
+    ///
+    /// # Errors
+    /// If the host's own are refused: a defect.
+    pub fn new(manifest: &Manifest, digest: &str) -> prometheus::Result<Arc<Self>> {
+        let registry = Registry::new();
+        let engine_restarts = IntCounter::new(
+            "dynamo_host_engine_restarts_total",
+            "Times the engine was started again after it had ended",
+        )?;
+        let dropped = IntCounter::new(
+            "dynamo_host_plugin_values_dropped_total",
+            "Values the plugin recorded that its instruments could not take",
+        )?;
+        let info = IntGaugeVec::new(
+            Opts::new("dynamo_host_plugin_info", "The plugin that serves"),
+            &["name", "version", "digest"],
+        )?;
+        info.with_label_values(&[manifest.name.as_str(), manifest.version.as_str(), digest]).set(1);
+        registry.register(Box::new(engine_restarts.clone()))?;
+        registry.register(Box::new(dropped.clone()))?;
+        registry.register(Box::new(info))?;
+        let recorders = manifest.metrics.iter().map(|metric| {
+            recorder(&registry, metric)
+                .inspect_err(|error| tracing::warn!("metric {}: {error}", metric.name))
+                .ok()
+        });
+        let plugin = recorders.collect();
+        Ok(Arc::new(Metrics { registry, engine_restarts, plugin, dropped }))
+    }
+
+    /// All of them in the Prometheus text format.
+    pub fn text(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::warn!("metrics cannot be written: {error}");
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+fn recorder(registry: &Registry, metric: &Metric) -> prometheus::Result<Recorder> {
+    let name = format!("dynamo_host_plugin_{}", metric.name);
+    let labels: Vec<&str> = metric.labels.iter().map(String::as_str).collect();
+    let options = Opts::new(&name, &metric.help);
+    let instrument = match metric.instrument {
+        Instrument::Counter => {
+            let counter = CounterVec::new(options, &labels)?;
+            registry.register(Box::new(counter.clone()))?;
+            Vector::Counter(counter)
+        }
+        Instrument::Gauge => {
+            let gauge = GaugeVec::new(options, &labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Vector::Gauge(gauge)
+        }
+        Instrument::Histogram => {
+            let options = HistogramOpts::from(options).buckets(metric.buckets.clone());
+            let histogram = HistogramVec::new(options, &labels)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Vector::Histogram(histogram)
+        }
+    };
+    Ok(Recorder { instrument, labels: labels.len(), series: Default::default() })
+}
+
+impl Recorder {
+    /// Records `value` if the instrument can take it; says whether it did.
+    fn record(&self, value: f64, labels: &[String]) -> bool {
+        if labels.len() != self.labels || !value.is_finite() {
+            return false;
+        }
+        let mut series = self.series.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !series.contains_key(labels) {
+            if series.len() >= MAX_SERIES {
+                return false;
+            }
+            series.insert(labels.to_vec(), ());
+        }
+        drop(series);
+        match &self.instrument {
+            Vector::Counter(_) if value < 0.0 => return false,
+            Vector::Counter(counter) => counter.with_label_values(labels).inc_by(value),
+            Vector::Gauge(gauge) => gauge.with_label_values(labels).set(value),
+            Vector::Histogram(histogram) => histogram.with_label_values(labels).observe(value),
+        }
+        true
+    }
+}
+
+impl MetricSink for Metrics {
+    fn record(&self, metric: u32, value: f64, labels: &[String]) {
+        let recorder = self.plugin.get(metric as usize).and_then(Option::as_ref);
+        if !recorder.is_some_and(|recorder| recorder.record(value, labels)) {
+            self.dropped.inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dynamo_host_plugin::Isolation;
+
+    use super::*;
+
+    fn manifest(metrics: Vec<Metric>) -> Manifest {
+        Manifest {
+            name: "p".into(),
+            version: "1.0.0".into(),
+            worker_type: "decode".into(),
+            summary: String::new(),
+            settings_schema: None,
+            metrics,
+            isolation: Isolation::Fresh,
+        }
+    }
+
+    fn counter() -> Metric {
+        Metric {
+            name: "hits".into(),
+            help: "Hits".into(),
+            instrument: Instrument::Counter,
+            labels: vec!["kind".into()],
+            buckets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_a_plugin_records_appears_and_what_it_cannot_is_counted() {
+        let metrics = Metrics::new(&manifest(vec![counter()]), "sha256:0").unwrap();
+        metrics.record(0, 2.0, &["a".into()]);
+        metrics.record(0, -1.0, &["a".into()]);
+        metrics.record(0, 1.0, &[]);
+        metrics.record(7, 1.0, &[]);
+        let text = metrics.text();
+        assert!(text.contains(r#"dynamo_host_plugin_hits{kind="a"} 2"#), "{text}");
+        assert!(text.contains("dynamo_host_plugin_values_dropped_total 3"), "{text}");
+        assert!(text.contains(r#"dynamo_host_plugin_info{digest="sha256:0""#), "{text}");
+    }
+
+    #[test]
+    fn label_values_are_bounded() {
+        let metrics = Metrics::new(&manifest(vec![counter()]), "d").unwrap();
+        for id in 0..MAX_SERIES + 5 {
+            metrics.record(0, 1.0, &[id.to_string()]);
+        }
+        assert!(metrics.text().contains("values_dropped_total 5"));
+    }
+}

@@ -1,0 +1,40 @@
+//! From what a plugin registers to the facts of Dynamo's model card.
+
+use dynamo_host_plane::card::{CardFacts, ModelInput};
+use dynamo_host_plugin::{Input, Registration};
+use serde_json::{Map, Value};
+
+use crate::cli::Arguments;
+use crate::model;
+
+/// The card of a worker that registers as `registration`.
+///
+/// # Errors
+/// Why `runtime_config` is no JSON object.
+pub fn card(registration: &Registration, arguments: &Arguments) -> serde_json::Result<CardFacts> {
+    let mut names = arguments.served_names().into_iter();
+    let display_name = names.next().unwrap_or_default();
+    let mut runtime_config: Map<String, Value> =
+        serde_json::from_slice(&registration.runtime_config)?;
+    runtime_config.retain(|_, value| !value.is_null());
+    let context_length = runtime_config.get("context_length").and_then(Value::as_u64);
+    let model_path = arguments.model_path.as_deref().unwrap_or_default();
+    Ok(CardFacts {
+        display_name,
+        source_path: arguments.model_path.clone(),
+        model_dir: model::folder(model_path),
+        chat_template: arguments.custom_jinja_template.clone(),
+        model_types: registration.model_types.clone(),
+        model_input: match registration.input {
+            Input::Tokens => ModelInput::Tokens,
+            Input::Text => ModelInput::Text,
+            Input::Tensor => ModelInput::Tensor,
+        },
+        worker_type: registration.worker_type.clone(),
+        needs: registration.needs.clone(),
+        kv_cache_block_size: registration.kv_cache_block_size,
+        context_length: context_length.and_then(|length| u32::try_from(length).ok()),
+        runtime_config,
+        aliases: names.collect(),
+    })
+}

@@ -1,0 +1,47 @@
+//! Sends control calls to the engine: it must be granted that.
+#![allow(missing_docs)]
+
+use dynamo_worker_sdk::prelude::*;
+
+#[derive(Serialize, Deserialize)]
+struct WantsEngine;
+
+impl Worker for WantsEngine {
+    type Settings = IgnoredAny;
+    type Converter = Nothing;
+
+    fn describe() -> Manifest {
+        Manifest::new("wants_engine", "0.1.0", "test")
+    }
+
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+        guests::setup()
+    }
+
+    fn configure(_: IgnoredAny, _: EngineReport) -> Result<Self> {
+        Ok(WantsEngine)
+    }
+
+    fn registration(&self) -> Result<Registration> {
+        guests::registration()
+    }
+
+    fn health_check(&self) -> Result<Json> {
+        Ok(json!({}))
+    }
+
+    fn plan(&self, _: &Request, _: &Prompt) -> Result<Plan<Nothing>> {
+        dynamo_worker_sdk::send_to_engine(&Call::get("/"))?;
+        Ok(Plan::new(Call::get("/"), Nothing))
+    }
+}
+
+struct Nothing;
+
+impl Converter for Nothing {
+    fn event(&mut self, _: &[u8], _: &mut Chunks) -> Result<Flow> {
+        Ok(Flow::Continue)
+    }
+}
+
+dynamo_worker_sdk::export!(WantsEngine);
