@@ -25,7 +25,8 @@ pub trait Handler: Send + Sync + 'static {
     /// this request.
     ///
     /// A request whose client has left goes on until the handler or its stream ends: it is theirs
-    /// to watch [`Request::cancelled`], so that they can tell the engine.
+    /// to watch [`Request::cancelled`], so that they can tell the engine. A frontend that dies
+    /// without a word is noticed by the next chunk only; the stream is then dropped where it is.
     async fn handle(&self, request: Request) -> Result<Chunks, Failure>;
 }
 
