@@ -82,7 +82,7 @@ class Client:
             with request as response:
                 seen.status = response.status_code
                 if response.status_code != 200:
-                    seen.error = response.read().decode()
+                    seen.error = response.read().decode() or f"HTTP {response.status_code}"
                     return seen
                 for data in _events(response.iter_lines()):
                     if data == "[DONE]":

@@ -1,6 +1,6 @@
 """What a client reads when all is well."""
 
-from client import FRANCE, Client, Stream, in_parallel
+from client import FRANCE, Client, Stream, endless, in_parallel
 from harness.engines import Engine
 
 
@@ -76,15 +76,15 @@ def test_stop_string_ends_an_answer(client: Client) -> None:
 
 
 def test_several_answers_at_once_do_not_mix(client: Client) -> None:
-    prompts = [f"{number} plus {number} is" for number in range(8)]
-
+    # Not by their text: an engine that batches computes a little differently each time.
     def ask(number: int) -> Stream:
-        return client.stream_completion(prompts[number], max_tokens=8, temperature=0)
+        body = {"model": client.model, **endless(number + 1), "stream_options": {"include_usage": True}}
+        return client.stream("/v1/completions", body)
 
-    together = [call.result() for call in in_parallel(len(prompts), ask)]
-    for number, stream in enumerate(together):
+    for number, call in enumerate(in_parallel(8, ask)):
+        stream = call.result()
         assert stream.complete, stream
-        assert stream.text == ask(number).text
+        assert stream.usage and stream.usage["completion_tokens"] == number + 1
 
 
 def test_unicode_survives(client: Client) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from client import Client
-from conftest import CANARY
 from faulty_engine import REQUEST_FAULTS
 from harness.deployment import Deployment, Worker
 from harness.engines import Engine
@@ -50,17 +49,3 @@ def test_fails_alone(deployment: Deployment, faulty: Worker, fault: str, stream:
     assert after.complete, after
     assert after.text == "fine"
     assert faulty.process.running
-
-
-def test_is_not_healthy_while_its_canary_fails(deployment: Deployment) -> None:
-    worker = deployment.start_worker(faulty_engine("--fault status-500"), environment=CANARY)
-    try:
-        worker.await_listed()
-        worker.process.await_ready(
-            lambda: worker.process.output().count("request with fault: status-500") >= 2,
-            60,
-            "two canaries",
-        )
-        assert worker.status("/health")[0] == 503
-    finally:
-        worker.process.stop(30)

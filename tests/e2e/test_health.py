@@ -4,8 +4,8 @@ import pytest
 from client import FRANCE, Client
 from conftest import CANARY
 from harness.deployment import Deployment, Worker
-from harness.engines import llama
 from harness.process import wait_until
+from test_faulty_engine import faulty_engine
 
 
 def test_is_healthy_once_a_canary_came_back(worker: Worker) -> None:
@@ -17,12 +17,13 @@ def test_is_healthy_once_a_canary_came_back(worker: Worker) -> None:
 
 
 @pytest.mark.no_engine
-def test_is_not_healthy_before(deployment: Deployment) -> None:
-    worker = deployment.start_worker(llama(), environment={**CANARY, "DYN_CANARY_WAIT_TIME": "3600"})
+def test_is_not_healthy_while_the_engine_loads(deployment: Deployment) -> None:
+    worker = deployment.start_worker(faulty_engine("--fault never-ready"), environment=CANARY)
     try:
-        worker.await_listed()
-        # Ready, listed, and no canary yet: not healthy.
+        wait_until(lambda: worker.status("/health")[0], 60, "/health to answer")
+        wait_until(worker.descendants, 60, "the engine to be started")
         assert worker.status("/health")[0] == 503
+        assert worker.model not in deployment.models()
     finally:
         worker.process.stop(30)
 

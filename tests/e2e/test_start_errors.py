@@ -71,6 +71,12 @@ def test_an_engine_that_never_becomes_ready(deployment: Deployment) -> None:
     assert_refused(worker.process, "ready")
 
 
+def test_an_engine_that_cannot_answer(deployment: Deployment) -> None:
+    # It says it is ready, but the host's own health check does not come through.
+    worker = deployment.start_worker(faulty_engine("--fault status-500"))
+    assert_refused(worker.process, "health check", "out of luck")
+
+
 def test_a_system_port_in_use(deployment: Deployment) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", free_port()))
@@ -82,8 +88,9 @@ def test_a_system_port_in_use(deployment: Deployment) -> None:
 
 def test_no_engine_at_the_url(deployment: Deployment) -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    worker = deployment.start_worker(faulty_engine(), ["--engine-url", url, "--engine-start-timeout", "3"])
-    assert_refused(worker.process, url)
+    arguments = ["--plugin", "llama_cpp", "--model-path", __file__, "--engine-url", url]
+    process = start(deployment, *arguments, "--engine-start-timeout", "3")
+    assert_refused(process, url)
 
 
 def test_attaches_to_an_engine_that_runs(deployment: Deployment) -> None:

@@ -52,14 +52,14 @@ class Worker:
 
     def await_listed(self) -> None:
         self.process.await_ready(
-            lambda: self.model in (self._deployment.models() or []),
+            lambda: self.model in self._deployment.models(),
             self.engine.patience,
             f"{self.model} in /v1/models",
         )
 
     def await_unlisted(self, within: float = 30) -> None:
         wait_until(
-            lambda: self.model not in (self._deployment.models() or [self.model]), within, f"{self.model} to leave /v1/models"
+            lambda: self.model not in self._deployment.models(), within, f"{self.model} to leave /v1/models"
         )
 
     def status(self, path: str) -> tuple[int, str]:
@@ -113,6 +113,8 @@ class Deployment:
             "DYN_SYSTEM_HOST": "127.0.0.1",
             "DYN_HOST_PLUGIN_DIR": str(PLUGINS),
             "HF_HUB_OFFLINE": "1",
+            # Logs that can be searched.
+            "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
             **(more or {}),
         }
 
@@ -130,7 +132,7 @@ class Deployment:
             [python, "-m", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", self.http_port],
             self.environment(),
         )
-        frontend.await_ready(lambda: self.models() is not None, 120, "the frontend to answer")
+        frontend.await_ready(self._answers, 120, "the frontend to answer")
         return frontend
 
     def start_worker(
@@ -162,13 +164,17 @@ class Deployment:
         )
         return Worker(self, engine, process, name, system_port)
 
-    def models(self) -> list[str] | None:
-        """The models the frontend lists; none while it does not answer."""
+    def models(self) -> list[str]:
+        """The models the frontend lists."""
+        with urllib.request.urlopen(f"{self.url}/v1/models", timeout=10) as reply:
+            return [model["id"] for model in json.load(reply)["data"]]
+
+    def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/v1/models", timeout=10) as reply:
-                return [model["id"] for model in json.load(reply)["data"]]
+            self.models()
         except OSError:
-            return None
+            return False
+        return True
 
 
 def _descends_from(pid: int, ancestor: int) -> bool:
