@@ -103,15 +103,17 @@ def demo(prompt: str) -> None:
             else:
                 gone = next(process for process in deployment.started if not process.running)
                 raise Failed(f"{gone.name} has exited; its last lines:\n{gone.tail()}")
-        _ignore_signals()  # nothing interrupts the stopping
+        _ignore_signals()
 
 
 def _ignore_signals() -> None:
+    """From here on everything is being stopped, and nothing interrupts that."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(*_: object) -> None:
+    _ignore_signals()
     raise KeyboardInterrupt
 
 
@@ -119,7 +121,8 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("prompt")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         demo(options.prompt)
     except KeyboardInterrupt:

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import tempfile
 import urllib.error
 import urllib.request
@@ -90,14 +89,17 @@ class Deployment:
 
     def __exit__(self, *_: object) -> None:
         for process in self.started:
-            process.signal(signal.SIGTERM)
-        for process in reversed(self.started):
+            process.terminate()
+        for process in self.started:
             process.stop(STOP_GRACE)
-        left = list(self.mark.processes())
-        self.mark.kill_all()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        if left:
-            raise Failed(f"processes were left behind: {left}")
+        try:
+            # What a host had to kill may take a moment to be gone.
+            wait_until(lambda: not list(self.mark.processes()), 10, "all processes to be gone")
+        except Failed:
+            raise Failed(f"processes were left behind: {list(self.mark.processes())}") from None
+        finally:
+            self.mark.kill_all()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def environment(self, more: dict[str, str] | None = None) -> dict[str, str]:
         """What a worker or a frontend of this deployment runs with."""

@@ -54,6 +54,7 @@ class Process:
     def __init__(self, name: str, argv: list[str], env: dict[str, str], log: Path) -> None:
         self.name = name
         self.log = log
+        self._told_to_stop = False
         with log.open("ab") as output:
             self.child = subprocess.Popen(
                 argv,
@@ -107,9 +108,15 @@ class Process:
                 f"{self.name} still runs after {within:.0f} s\n--- its last lines\n{self.tail()}"
             ) from None
 
+    def terminate(self) -> None:
+        """SIGTERM, once: a second one tells the host not to wait for anything."""
+        if not self._told_to_stop:
+            self._told_to_stop = True
+            self.signal(signal.SIGTERM)
+
     def stop(self, grace: float) -> None:
         """SIGTERM, then SIGKILL to whatever is left of its process group."""
-        self.signal(signal.SIGTERM)
+        self.terminate()
         try:
             self.child.wait(grace)
         except subprocess.TimeoutExpired:
