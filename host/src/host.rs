@@ -21,6 +21,9 @@ use crate::metrics::Metrics;
 use crate::shutdown::{self, Patience, Signals};
 use crate::{locate, model, registration, report};
 
+/// Between attempts to bring a worker back whose engine is back.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// Serves until told to stop.
 ///
 /// # Errors
@@ -123,22 +126,10 @@ impl Host {
 
     /// Serves until a signal, through deaths of the engine.
     async fn serve(self, signals: &mut Signals) -> Result<(), HostError> {
-        let mut state = self.engine.state();
-        loop {
-            tokio::select! {
-                signal = signals.next() => {
-                    tracing::info!("{signal}: shutting down");
-                    break;
-                }
-                () = self.plane.lost() => return Err(HostError::Lost),
-                changed = state.changed() => {
-                    if changed.is_err() {
-                        break;
-                    }
-                    let now = state.borrow_and_update().clone();
-                    self.follow(&now).await;
-                }
-            }
+        tokio::select! {
+            signal = signals.next() => tracing::info!("{signal}: shutting down"),
+            () = self.plane.lost() => return Err(HostError::Lost),
+            () = self.follow_engine() => {}
         }
         let patience = Patience {
             grace: self.arguments.grace_period,
@@ -153,26 +144,45 @@ impl Host {
         Ok(())
     }
 
-    /// Leaves discovery when the engine is gone, comes back with it.
-    async fn follow(&self, state: &State) {
-        match state {
-            State::Down { why } => {
-                tracing::error!("the engine is down: {why}; leaving discovery until it is back");
-                self.plane.set_ready(false);
-                if let Err(error) = self.served.withdraw().await {
-                    tracing::warn!("could not leave discovery: {error}");
+    /// Leaves discovery when the engine is gone, comes back with it. Ends with the engine's
+    /// supervisor.
+    async fn follow_engine(&self) {
+        let mut state = self.engine.state();
+        let mut serving = true;
+        loop {
+            let now = state.borrow_and_update().clone();
+            match now {
+                State::Ready { generation } if !serving => {
+                    if let Some(metrics) = &self.metrics {
+                        metrics.engine_restarts.inc();
+                    }
+                    match self.return_to_service().await {
+                        Ok(()) => {
+                            serving = true;
+                            tracing::info!(generation, "the engine is back; serving again");
+                        }
+                        Err(error) => {
+                            tracing::error!("the engine is back, the worker is not yet: {error}");
+                            tokio::time::sleep(RETRY).await;
+                            continue;
+                        }
+                    }
                 }
+                State::Down { why } if serving => {
+                    serving = false;
+                    tracing::error!(
+                        "the engine is down: {why}; leaving discovery until it is back"
+                    );
+                    self.plane.set_ready(false);
+                    if let Err(error) = self.served.withdraw().await {
+                        tracing::warn!("could not leave discovery: {error}");
+                    }
+                }
+                _ => {}
             }
-            State::Ready { generation } => {
-                if let Some(metrics) = &self.metrics {
-                    metrics.engine_restarts.inc();
-                }
-                match self.return_to_service().await {
-                    Ok(()) => tracing::info!(generation, "the engine is back; serving again"),
-                    Err(error) => tracing::error!("the engine is back, the worker is not: {error}"),
-                }
+            if state.changed().await.is_err() {
+                return;
             }
-            State::Starting | State::Failed(_) | State::Stopped => {}
         }
     }
 
