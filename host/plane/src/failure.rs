@@ -3,6 +3,8 @@
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_runtime::error::{DynamoError, ErrorClass, ErrorReason};
 use dynamo_runtime::protocols::annotated::Annotated;
+use serde::Serialize;
+use serde_json::Value;
 
 /// The typed error a frontend acts on: class and reason from the kind, the message for operators,
 /// and for clients too if the failure says so.
@@ -22,7 +24,27 @@ pub(crate) fn typed(failure: &Failure) -> DynamoError {
     }
 }
 
-/// The item that ends a response stream with an error.
+/// The item that ends a response stream with an error, as it goes over the wire.
+#[derive(Serialize)]
+pub(crate) struct WireItem {
+    event: &'static str,
+    error: Value,
+}
+
+impl WireItem {
+    pub(crate) fn new(failure: &Failure) -> Result<Self, serde_json::Error> {
+        let mut error = serde_json::to_value(typed(failure))?;
+        // Beside the class goes the name it had in earlier releases. For a deadline that is
+        // `ResponseTimeout`, which a frontend reads as a worker that hangs, and routes around for
+        // 5 s; the deadlines we know of are a plugin's or a request's own.
+        if failure.kind == Kind::DeadlineExceeded {
+            error["error_type"] = Value::from("Unknown");
+        }
+        Ok(WireItem { event: "error", error })
+    }
+}
+
+/// The same for callers in this process.
 pub(crate) fn item<T>(failure: &Failure) -> Annotated<T> {
     Annotated {
         data: None,
@@ -73,6 +95,15 @@ mod tests {
                 assert_eq!(error.message(), "why");
             }
         }
+    }
+
+    #[test]
+    fn a_deadline_does_not_read_as_a_worker_that_hangs() {
+        let failure = Failure::new(Kind::DeadlineExceeded, "the plugin took too long");
+        let wire = serde_json::to_value(WireItem::new(&failure).unwrap()).unwrap();
+        let read: DynamoError = serde_json::from_value(wire["error"].clone()).unwrap();
+        assert_eq!(read.error_type(), ErrorClass::DeadlineExceeded);
+        assert_eq!(read.class(), ErrorClass::DeadlineExceeded);
     }
 
     #[test]

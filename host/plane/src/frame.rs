@@ -13,9 +13,9 @@ use dynamo_runtime::pipeline::network::{
     EncodedResponseFrame, IngressRequestDecoder, IngressResponseEncoder, NetworkStreamWrapper,
     RequestPlanePayloadCodec,
 };
-use dynamo_runtime::protocols::annotated::Annotated;
 use serde::de::{Deserialize, Deserializer, Error as _};
 
+use crate::failure::WireItem;
 use crate::handler::Codec;
 
 /// MessagePack up to the output: two maps and their keys.
@@ -137,13 +137,15 @@ fn error_frame(
     codec: RequestPlanePayloadCodec,
     failure: &Failure,
 ) -> Result<EncodedResponseFrame, PipelineError> {
-    let bytes = wrapped(codec, Some(crate::failure::item(failure)), false)?;
+    let item = WireItem::new(failure)
+        .map_err(|error| PipelineError::SerializationError(error.to_string()))?;
+    let bytes = wrapped(codec, Some(item), false)?;
     Ok(EncodedResponseFrame { bytes, is_error: true, stop_stream: true })
 }
 
 fn wrapped(
     codec: RequestPlanePayloadCodec,
-    data: Option<Annotated<()>>,
+    data: Option<WireItem>,
     complete_final: bool,
 ) -> Result<Bytes, PipelineError> {
     codec
@@ -162,6 +164,7 @@ pub(crate) fn chunk_value(chunk: &[u8]) -> Result<serde_json::Value, serde_json:
 mod tests {
     #![allow(clippy::unwrap_used)]
     use dynamo_host_failure::Kind;
+    use dynamo_runtime::protocols::annotated::Annotated;
     use futures::executor::block_on;
     use serde_json::{Value, json};
 

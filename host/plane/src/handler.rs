@@ -20,9 +20,10 @@ pub type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     ///
-    /// A failure here reaches the client as an HTTP status of its own; a failure in the stream
-    /// comes after a 200 when the client streams. A panic in either becomes an internal failure of
-    /// this request.
+    /// A client that does not stream gets a failure, here or in the stream, as the HTTP status of
+    /// its kind. One that streams gets it as an event of its stream, except for an invalid request
+    /// refused here, which has its status there too. A panic in either becomes an internal failure
+    /// of this request.
     ///
     /// A request whose client has left goes on until the handler or its stream ends: it is theirs
     /// to watch [`Request::cancelled`], so that they can tell the engine. A frontend that dies

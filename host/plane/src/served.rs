@@ -154,7 +154,8 @@ impl Served {
     /// Sends the health-check payload through the handler and waits for the first chunk; without a
     /// payload there is nothing to ask, and the probe passes. A probe that passes makes the
     /// endpoint ready for `/health`, so that readiness never precedes a real answer, also where
-    /// Dynamo's own canary is off (its default) or has not come round yet.
+    /// Dynamo's own canary is off (its default) or has not come round yet. The probe itself has no
+    /// deadline.
     ///
     /// # Errors
     ///
@@ -217,7 +218,7 @@ impl Served {
     }
 
     /// Leaves discovery, refuses new requests (`Server unavailable`, which frontends migrate) and
-    /// waits for those in flight.
+    /// waits for those in flight, however long: [`Served::drain`] comes first.
     ///
     /// # Errors
     ///
