@@ -218,7 +218,8 @@ impl Served {
     }
 
     /// Leaves discovery, refuses new requests (`Server unavailable`, which frontends migrate) and
-    /// waits for those in flight, however long: [`Served::drain`] comes first.
+    /// waits for those in flight, `DYN_RUNTIME_GRACEFUL_SHUTDOWN_TIMEOUT_SECS` (900) at most:
+    /// [`Served::drain`] comes first.
     ///
     /// # Errors
     ///
