@@ -8,6 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOST := $(TARGET)/debug/dynamo-host
 PLUGINS := $(TARGET)/wasm32-wasip2/plugin
 SHELL := bash
+# Pytest would swallow what an installation says.
+INSTALL = $(SETUP)/venv.sh >/dev/null
 PYTEST = "$$($(SETUP)/venv.sh e2e)/bin/python" -m pytest -c tests/e2e/pytest.ini --rootdir tests/e2e
 
 .PHONY: help
@@ -20,10 +22,12 @@ demo: build ## Asks PROMPT through frontend, plugin and llama.cpp; stays up with
 
 .PHONY: test
 test: unit conformance ## Everything that needs no 6-GB engine, end to end with llama.cpp included.
+	@$(INSTALL) frontend && $(INSTALL) llama
 	$(PYTEST) tests/e2e --engine llama
 
 .PHONY: test-sglang
 test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels substituted).
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
 
 .PHONY: unit

@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], Answer], within: float, what: str) -> Ans
             return answer
         if time.monotonic() > deadline:
             raise Failed(f"gave up after {within:.0f} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Process:
