@@ -6,7 +6,7 @@ use std::hint::black_box;
 use dynamo_worker_sdk::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct Misbehave;
+pub struct Misbehave;
 
 thread_local! {
     /// Plans of this instance, to show whether instances are shared.
@@ -100,7 +100,7 @@ impl Worker for Misbehave {
     }
 }
 
-struct Obedient;
+pub struct Obedient;
 
 impl Converter for Obedient {
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {

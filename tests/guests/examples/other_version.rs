@@ -9,7 +9,7 @@ wit_bindgen::generate!({
     ",
 });
 
-struct Tomorrow;
+pub struct Tomorrow;
 
 impl exports::dynamo::worker::worker::Guest for Tomorrow {
     fn describe() -> String {

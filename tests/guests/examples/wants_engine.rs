@@ -4,7 +4,7 @@
 use dynamo_worker_sdk::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-struct WantsEngine;
+pub struct WantsEngine;
 
 impl Worker for WantsEngine {
     type Settings = IgnoredAny;
@@ -36,7 +36,7 @@ impl Worker for WantsEngine {
     }
 }
 
-struct Nothing;
+pub struct Nothing;
 
 impl Converter for Nothing {
     fn event(&mut self, _: &[u8], _: &mut Chunks) -> Result<Flow> {
