@@ -193,6 +193,7 @@ impl Instance {
         .map_err(Failure::from)
     }
 
+    #[expect(clippy::ptr_arg, reason = "the generated bindings take no slice")]
     async fn plan(
         &mut self,
         state: &Vec<u8>,
@@ -238,6 +239,7 @@ impl Instance {
         .await
     }
 
+    #[expect(clippy::ptr_arg, reason = "the generated bindings take no slice")]
     async fn rejected(
         &mut self,
         converter: ResourceAny,
