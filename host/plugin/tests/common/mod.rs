@@ -1,4 +1,5 @@
 //! Components to load, and a request to give them.
+#![allow(dead_code, reason = "compiled into each test, which uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
