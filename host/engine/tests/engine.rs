@@ -374,7 +374,9 @@ impl Visit for Message {
 #[tokio::test]
 async fn the_log_has_the_engines_lines_and_tells_that_it_loads() {
     let log = Log::default();
-    let _here = tracing::subscriber::set_default(log.clone());
+    // For the whole process: with one for this thread alone, a test beside it that comes to a log
+    // statement first may have it cached as of no interest to anybody.
+    tracing::subscriber::set_global_default(log.clone()).unwrap();
     let engine = launch(&["--never-ready"]);
     let line = "engine double starts hello";
     within(async {
