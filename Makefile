@@ -7,6 +7,8 @@ SETUP := tests/setup
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOST := $(TARGET)/debug/dynamo-host
 PLUGINS := $(TARGET)/wasm32-wasip2/plugin
+# A plugin is named like its folder.
+WORKER_TYPES := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 SHELL := bash
 # Pytest would swallow what an installation says.
 INSTALL = $(SETUP)/venv.sh >/dev/null
@@ -35,9 +37,11 @@ unit: build
 	cargo test --workspace --locked
 
 .PHONY: conformance
-conformance: build
-	$(HOST) check --plugin $(PLUGINS)/decode.wasm tests/cases/decode
-	$(HOST) check --plugin $(PLUGINS)/llama_cpp.wasm tests/cases/llama_cpp
+conformance: build ## Every plugin against its recorded cases.
+	python3 tests/vectors/import.py --check
+	set -e; for plugin in $(WORKER_TYPES); do \
+	    $(HOST) check --plugin $(PLUGINS)/$$plugin.wasm tests/cases/$$plugin; \
+	done
 
 .PHONY: build
 build: setup plugins ## The host (profile dev, which demo and tests share) and the plugins.
@@ -45,7 +49,7 @@ build: setup plugins ## The host (profile dev, which demo and tests share) and t
 
 .PHONY: plugins
 plugins: setup ## The plugins, as WebAssembly components.
-	cargo build --locked --profile plugin --target wasm32-wasip2 -p decode -p llama_cpp
+	cargo build --locked --profile plugin --target wasm32-wasip2 $(WORKER_TYPES:%=-p %)
 
 .PHONY: setup
 setup: ## What the build needs from the system; installs only what is missing.
