@@ -26,6 +26,11 @@ impl WorkerHandler {
         self.current.store(Arc::new(worker));
     }
 
+    /// What the plugin's `configure` made of the engine that runs.
+    pub fn state(&self) -> Vec<u8> {
+        self.current.load().state().to_vec()
+    }
+
     /// See [`Worker::leave`].
     pub fn leave(&self) {
         self.current.load().leave();

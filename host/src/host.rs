@@ -19,7 +19,7 @@ use crate::error::HostError;
 use crate::handler::WorkerHandler;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Patience, Signals};
-use crate::{locate, model, registration, report};
+use crate::{locate, model, registration, report, routes};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -109,6 +109,9 @@ impl Host {
             plugin: plugin.manifest().name.clone(),
             failure,
         })?;
+        routes::serve(&plane, &plugin, &handler)
+            .await
+            .map_err(|failure| plugin_failed(&plugin, "list-routes", failure))?;
         served.publish_card(card).await?;
         plane.set_ready(true);
         tracing::info!(endpoint = %served.id(), model, "serving {model} on {}", served.id());

@@ -25,9 +25,9 @@
 //!
 //! [`run`](host::run) in [`host`]: load the plugin ([`locate`] finds it), ask it to `prepare`, join
 //! Dynamo, start the engine or attach to one, gather its [`report`], `configure`, serve, pass a
-//! health check through plugin and engine, publish the model card ([`registration`]). When the
-//! engine dies the worker leaves discovery at once; when it is back, it is configured and checked
-//! again and rejoins.
+//! health check through plugin and engine, open the plugin's own [`routes`], publish the model card
+//! ([`registration`]). When the engine dies the worker leaves discovery at once; when it is back, it
+//! is configured and checked again and rejoins.
 //!
 //! # One shutdown
 //!
@@ -53,4 +53,5 @@ pub mod metrics;
 pub mod model;
 pub mod registration;
 pub mod report;
+pub mod routes;
 pub mod shutdown;

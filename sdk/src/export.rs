@@ -7,14 +7,28 @@ use serde::de::DeserializeOwned;
 
 use crate::bindings::dynamo::worker::prompt::Tokens;
 use crate::bindings::exports::dynamo::worker::worker as contract;
+use crate::bindings::routed::exports::dynamo::worker::routes;
 use crate::{
     Chunks, Converter, EngineReport, Error, Failure, Flow, Manifest, Plan, Prompt, Request, Result,
-    Setup, Start, Worker,
+    Route, Routes, Setup, Start, Worker,
 };
 
-/// Makes a [`Worker`] the component's export: `export!(MyWorker);`, once per crate.
+/// Makes a [`Worker`] the component's export: `export!(MyWorker);`, once per crate. A worker that
+/// implements [`Routes`], too, writes `export!(MyWorker, routes);`.
 #[macro_export]
 macro_rules! export {
+    ($worker:ty, routes) => {
+        $crate::export!($worker);
+
+        #[cfg(target_family = "wasm")]
+        #[allow(unsafe_code, missing_docs)]
+        const _: () = {
+            type Exported = $crate::Adapter<$worker>;
+            $crate::bindings::routed::export_routes_bindings!(
+                Exported with_types_in $crate::bindings::routed
+            );
+        };
+    };
     ($worker:ty) => {
         // Natively the type is tested as it is; the exports exist only in the component.
         #[cfg(target_family = "wasm")]
@@ -63,6 +77,23 @@ impl<W: Worker> contract::Guest for Adapter<W> {
             converter: contract::Converter::new(ConverterOf(RefCell::new(plan.converter))),
         })
     }
+}
+
+impl<W: Routes> routes::Guest for Adapter<W> {
+    fn list_routes() -> Vec<Route> {
+        W::routes()
+    }
+
+    fn handle(path: String, state: Vec<u8>, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        handle::<W>(&path, &state, &body).map_err(Error::into_failure)
+    }
+}
+
+fn handle<W: Routes>(path: &str, state: &[u8], body: &[u8]) -> Result<Vec<u8>> {
+    let body = serde_json::from_slice(body)
+        .map_err(|error| Error::invalid_request(format!("the body is not JSON: {error}")))?;
+    let worker = rmp_serde::from_slice::<W>(state)?;
+    Ok(worker.handle(path, body)?.to_string().into_bytes())
 }
 
 fn configure<W: Worker>(settings: &[u8], engine: EngineReport) -> Result<contract::Configured> {

@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Call, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result, Setup,
-    Start,
+    Call, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result, Route,
+    Setup, Start,
 };
 
 /// One worker type. See `wit/` for when the host calls what.
@@ -38,6 +38,17 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
 
     /// Turns one request into an engine call.
     fn plan(&self, request: &Request, prompt: &Prompt) -> Result<Plan<Self::Converter>>;
+}
+
+/// HTTP routes of the worker's own, under `/engine/` on the host's system server: for operators, to
+/// control the engine ([`send_to_engine`](crate::send_to_engine)). Exported with
+/// `export!(MyWorker, routes);`.
+pub trait Routes: Worker {
+    /// The routes there are.
+    fn routes() -> Vec<Route>;
+
+    /// Answers one call of the route `path`; `body` is `{}` when the caller sent none.
+    fn handle(&self, path: &str, body: serde_json::Value) -> Result<serde_json::Value>;
 }
 
 /// Turns the engine's events into response chunks.

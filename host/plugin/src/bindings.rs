@@ -17,8 +17,22 @@ wasmtime::component::bindgen!({
     require_store_data_send: true,
 });
 
+/// The optional interface `routes`, by itself: a component that exports it is instantiated for
+/// either world.
+pub mod routed {
+    wasmtime::component::bindgen!({
+        path: "../../wit/v0.1",
+        inline: "package host:plugin; world routed { export dynamo:worker/routes@0.1.0; }",
+        world: "host:plugin/routed",
+        exports: { default: async },
+        with: { "dynamo:worker/types": super::dynamo::worker::types },
+        require_store_data_send: true,
+    });
+}
+
 pub use dynamo::worker::{engine, log, metrics, prompt, types};
 pub use exports::dynamo::worker::worker as contract;
+pub use routed::exports::dynamo::worker::routes;
 
 impl From<types::Kind> for Kind {
     fn from(kind: types::Kind) -> Self {

@@ -1,12 +1,14 @@
 //! The host's side of what a plugin imports.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::{engine, log, metrics, prompt, types};
+use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
 use crate::{Failure, Grant, Grants, Limits};
@@ -66,6 +68,7 @@ pub(crate) struct State {
     wasi: WasiCtx,
     plugin: Arc<str>,
     hooks: Hooks,
+    deadline: Arc<Deadline>,
     log_lines_left: u32,
 }
 
@@ -75,7 +78,12 @@ const LOG_LINES: u32 = 100;
 const LOG_BYTES: usize = 4096;
 
 impl State {
-    pub(crate) fn new(plugin: Arc<str>, limits: &Limits, hooks: Hooks) -> Self {
+    pub(crate) fn new(
+        plugin: Arc<str>,
+        limits: &Limits,
+        hooks: Hooks,
+        deadline: Arc<Deadline>,
+    ) -> Self {
         let stderr = Stderr::default();
         State {
             limiter: Limiter::new(limits),
@@ -84,6 +92,7 @@ impl State {
             stderr,
             plugin,
             hooks,
+            deadline,
             log_lines_left: LOG_LINES,
         }
     }
@@ -190,7 +199,10 @@ impl engine::Host for State {
                 Err(Failure::unavailable("there is no engine yet to send a call to").into()),
             );
         };
-        Ok(match control.send(call).await {
+        let asked = Instant::now();
+        let answer = control.send(call).await;
+        self.deadline.extend(asked.elapsed());
+        Ok(match answer {
             Ok(EngineReply { status, body }) => Ok(engine::Reply { status, body }),
             Err(failure) => Err(failure.into()),
         })

@@ -12,11 +12,14 @@
 //! notices.
 
 mod bindings;
+mod deadline;
 mod grants;
 mod imports;
+mod instance;
 mod limits;
 mod load;
 mod plugin;
+mod routes;
 mod runtime;
 mod session;
 mod wasi;
@@ -25,6 +28,7 @@ pub use bindings::contract::{
     Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Output,
     Registration, Setup, Start,
 };
+pub use bindings::routes::Route;
 pub use bindings::types::{Call, EngineReport, Framing, Fresh, Request};
 pub use dynamo_host_failure::{Failure, Kind};
 pub use grants::{Grant, Grants, UnknownGrant};

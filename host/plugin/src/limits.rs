@@ -14,6 +14,9 @@ pub struct Limits {
     pub call: Duration,
     /// How long `describe`, `prepare` or `configure` may take. They run once.
     pub startup_call: Duration,
+    /// How long a route may take, waiting for the engine included: one that loads weights takes
+    /// minutes. What the route itself computes is held to `call`.
+    pub route_call: Duration,
     /// Instances at once: requests in flight and warm instances together. Each reserves 4 GiB of
     /// address space, of which 5,000 take a sixth of what a process has.
     pub instances: u32,
@@ -25,6 +28,7 @@ impl Default for Limits {
             memory_bytes: 64 << 20,
             call: Duration::from_secs(2),
             startup_call: Duration::from_secs(20),
+            route_call: Duration::from_secs(900),
             instances: 5_000,
         }
     }

@@ -6,6 +6,7 @@ use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::WorkerPluginPre;
+use crate::bindings::routed::RoutedPre;
 use crate::imports::{State, linker};
 use crate::{Failure, Grant, Grants, Runtime, wasi};
 
@@ -112,12 +113,18 @@ pub enum LoadError {
     },
 }
 
-/// Reads, compiles, checks and links the component in `path`. Returns it with its bytes.
-pub(crate) fn load(
-    runtime: &Runtime,
-    path: &Path,
-    grants: &Grants,
-) -> Result<(WorkerPluginPre<State>, Vec<u8>), LoadError> {
+/// A component that may run.
+pub(crate) struct Loaded {
+    /// Ready to be instantiated as a worker.
+    pub(crate) worker: WorkerPluginPre<State>,
+    /// Ready to be instantiated for its routes, if it has any.
+    pub(crate) routes: Option<RoutedPre<State>>,
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads, compiles, checks and links the component in `path`.
+pub(crate) fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Loaded, LoadError> {
     let at = || path.to_owned();
     let bytes =
         std::fs::read(path).map_err(|source| LoadError::Unreadable { path: at(), source })?;
@@ -135,14 +142,22 @@ pub(crate) fn load(
         |error: wasmtime::Error| LoadError::Mismatch { path: at(), reason: format!("{error:#}") };
     let pre = linker(&runtime.engine, grants)
         .and_then(|linker| linker.instantiate_pre(&component))
-        .and_then(WorkerPluginPre::new)
         .map_err(mismatch)?;
-    Ok((pre, bytes))
+    let has_routes = exports(&component).any(|name| name.starts_with("dynamo:worker/routes@"));
+    let routes = has_routes.then(|| RoutedPre::new(pre.clone())).transpose().map_err(mismatch)?;
+    let worker = WorkerPluginPre::new(pre).map_err(mismatch)?;
+    Ok(Loaded { worker, routes, bytes })
+}
+
+fn exports(component: &Component) -> impl Iterator<Item = String> {
+    let kind = component.component_type();
+    let names: Vec<String> =
+        kind.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
+    names.into_iter()
 }
 
 fn check_exports(component: &Component, path: &Path) -> Result<(), LoadError> {
-    let kind = component.component_type();
-    let names: Vec<&str> = kind.exports(component.engine()).map(|(name, _)| name).collect();
+    let names: Vec<String> = exports(component).collect();
     let worker = names.iter().find_map(|name| name.strip_prefix("dynamo:worker/worker@"));
     match worker {
         Some(version) => check_version(version, path),

@@ -5,12 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sha2::{Digest, Sha256};
+use wasmtime::Store;
 
-use crate::bindings::WorkerPluginPre;
 use crate::bindings::contract::{Configured, Isolation, Manifest, Setup, Start};
+use crate::bindings::routed::RoutedPre;
 use crate::bindings::types::EngineReport;
+use crate::bindings::{WorkerPlugin, WorkerPluginPre};
 use crate::imports::{Hooks, State};
-use crate::session::{Instance, Session};
+use crate::instance::Instance;
+use crate::load::Loaded;
+use crate::session::Session;
 use crate::{Failure, Grants, Limits, LoadError, Runtime};
 
 /// A loaded plugin. Cheap to clone; the compiled code is freed with the last clone and session.
@@ -21,6 +25,7 @@ pub struct Plugin {
 
 struct Inner {
     pre: WorkerPluginPre<State>,
+    routes: Option<RoutedPre<State>>,
     limits: Limits,
     manifest: Manifest,
     /// The manifest's name, for logs and errors.
@@ -28,7 +33,7 @@ struct Inner {
     digest: String,
     hooks: OnceLock<Hooks>,
     /// Instances waiting for a request; empty unless the manifest asks for warm ones.
-    warm: Mutex<Vec<Instance>>,
+    warm: Mutex<Vec<Instance<WorkerPlugin>>>,
 }
 
 impl fmt::Debug for Plugin {
@@ -47,7 +52,7 @@ impl Plugin {
     /// # Errors
     /// [`LoadError`] says why a file is refused.
     pub async fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Self, LoadError> {
-        let (pre, bytes) = {
+        let Loaded { worker: pre, routes, bytes } = {
             let (runtime, path, grants) = (runtime.clone(), path.to_owned(), grants.clone());
             let load = move || crate::load::load(&runtime, &path, &grants);
             tokio::task::spawn_blocking(load).await.map_err(|error| LoadError::Unreadable {
@@ -57,10 +62,7 @@ impl Plugin {
         };
         let file: Arc<str> =
             path.file_stem().map_or("plugin".into(), |stem| Arc::from(stem.to_string_lossy()));
-        let manifest = Instance::start(&pre, &file, &runtime.limits, Hooks::default())
-            .await
-            .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?
-            .describe()
+        let manifest = describe(&pre, &file, &runtime.limits)
             .await
             .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?;
         let digest: String =
@@ -72,6 +74,7 @@ impl Plugin {
         Ok(Plugin {
             inner: Arc::new(Inner {
                 pre,
+                routes,
                 limits: runtime.limits.clone(),
                 name: Arc::from(manifest.name.as_str()),
                 manifest,
@@ -133,18 +136,44 @@ impl Plugin {
     }
 
     /// Takes back an instance that has served its response well.
-    pub(crate) fn take_back(&self, instance: Instance) {
+    pub(crate) fn take_back(&self, instance: Instance<WorkerPlugin>) {
         if self.inner.manifest.isolation == Isolation::Warm {
             self.warm().push(instance);
         }
     }
 
-    async fn instance(&self) -> Result<Instance, Failure> {
-        let hooks = self.inner.hooks.get().cloned().unwrap_or_default();
-        Instance::start(&self.inner.pre, &self.inner.name, &self.inner.limits, hooks).await
+    async fn instance(&self) -> Result<Instance<WorkerPlugin>, Failure> {
+        self.start(async |store| self.inner.pre.instantiate_async(store).await).await
     }
 
-    fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+    /// What instantiates the plugin for its routes, if it has any.
+    pub(crate) fn routed_pre(&self) -> Option<&RoutedPre<State>> {
+        self.inner.routes.as_ref()
+    }
+
+    /// An instance with the plugin's imports connected.
+    pub(crate) async fn start<E>(
+        &self,
+        instantiate: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<E>,
+    ) -> Result<Instance<E>, Failure> {
+        let Inner { pre, name, limits, hooks, .. } = &*self.inner;
+        let hooks = hooks.get().cloned().unwrap_or_default();
+        Instance::start(pre.engine(), name, limits, hooks, instantiate).await
+    }
+
+    fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance<WorkerPlugin>>> {
         self.inner.warm.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn describe(
+    pre: &WorkerPluginPre<State>,
+    file: &Arc<str>,
+    limits: &Limits,
+) -> Result<Manifest, Failure> {
+    let instantiate = async |store: &mut _| pre.instantiate_async(store).await;
+    Instance::start(pre.engine(), file, limits, Hooks::default(), instantiate)
+        .await?
+        .describe()
+        .await
 }

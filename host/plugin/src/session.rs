@@ -1,16 +1,15 @@
-//! One instance at work: calls with a deadline, and what became of those that did not end well.
+//! One response, and the calls of the interface `worker`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use wasmtime::component::{Resource, ResourceAny};
-use wasmtime::{Store, UpdateDeadline};
 
+use crate::bindings::WorkerPlugin;
 use crate::bindings::contract::{self, Configured, Manifest, Output, Setup, Start};
 use crate::bindings::types::{Call, EngineReport, Request};
-use crate::bindings::{WorkerPlugin, WorkerPluginPre};
-use crate::imports::{Hooks, State, Tokens};
-use crate::{Failure, Kind, Limits, Plugin};
+use crate::imports::Tokens;
+use crate::instance::Instance;
+use crate::{Failure, Plugin};
 
 /// What a plugin decided about one request. The converter stays in the session.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub struct ResponsePlan {
 /// One response: `plan`, then the converter, in an instance that serves nothing else meanwhile.
 pub struct Session {
     plugin: Plugin,
-    instance: Option<Instance>,
+    instance: Option<Instance<WorkerPlugin>>,
     converter: Option<ResourceAny>,
 }
 
@@ -37,7 +36,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(crate) fn new(plugin: Plugin, instance: Instance) -> Self {
+    pub(crate) fn new(plugin: Plugin, instance: Instance<WorkerPlugin>) -> Self {
         Session { plugin, instance: Some(instance), converter: None }
     }
 
@@ -85,21 +84,22 @@ impl Session {
 
     /// Ends a response that went well: a warm instance goes back to wait for the next.
     pub async fn close(mut self) {
-        let Some(mut instance) = self.instance.take().filter(|instance| !instance.spent) else {
+        let Some(mut instance) = self.instance.take().filter(|instance| !instance.is_spent())
+        else {
             return;
         };
         if let Some(converter) = self.converter.take()
-            && converter.resource_drop_async(&mut instance.store).await.is_err()
+            && converter.resource_drop_async(instance.store()).await.is_err()
         {
             return;
         }
         self.plugin.take_back(instance);
     }
 
-    fn instance(&mut self) -> Result<&mut Instance, Failure> {
+    fn instance(&mut self) -> Result<&mut Instance<WorkerPlugin>, Failure> {
         self.instance
             .as_mut()
-            .filter(|instance| !instance.spent)
+            .filter(|instance| !instance.is_spent())
             .ok_or_else(|| Failure::internal("the plugin's instance failed earlier"))
     }
 
@@ -109,73 +109,18 @@ impl Session {
     }
 }
 
-/// One instantiated component.
-pub(crate) struct Instance {
-    store: Store<State>,
-    exports: WorkerPlugin,
-    plugin: Arc<str>,
-    limits: Limits,
-    deadline: Arc<Deadline>,
-    /// Set by a call that trapped: wasmtime refuses the store from then on.
-    spent: bool,
-}
-
-/// When the running call must have ended; read at every epoch tick.
-struct Deadline(std::sync::Mutex<Instant>);
-
-impl Deadline {
-    fn set(&self, at: Instant) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = at;
-    }
-
-    fn has_passed(&self) -> bool {
-        Instant::now() >= *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// Why a tick ended a call.
-#[derive(Debug, thiserror::Error)]
-#[error("the call went on past its deadline")]
-struct PastDeadline;
-
-impl Instance {
-    pub(crate) async fn start(
-        pre: &WorkerPluginPre<State>,
-        plugin: &Arc<str>,
-        limits: &Limits,
-        hooks: Hooks,
-    ) -> Result<Self, Failure> {
-        let state = State::new(plugin.clone(), limits, hooks);
-        let mut store = Store::new(pre.engine(), state);
-        store.limiter(|state| &mut state.limiter);
-        let deadline = Arc::new(Deadline(Instant::now().into()));
-        deadline.set(Instant::now() + limits.call);
-        // A call that outlives a tick lets others run before it goes on, and is ended at its
-        // deadline.
-        let clock = deadline.clone();
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| match clock.has_passed() {
-            true => Err(PastDeadline.into()),
-            false => Ok(UpdateDeadline::Yield(1)),
-        });
-        let exports = match pre.instantiate_async(&mut store).await {
-            Ok(exports) => exports,
-            Err(error) => return Err(explain(&mut store, plugin, "instantiation", limits, &error)),
-        };
-        let (plugin, limits) = (plugin.clone(), limits.clone());
-        Ok(Instance { store, exports, plugin, limits, deadline, spent: false })
-    }
-
+/// The interface `worker` of one instance.
+impl Instance<WorkerPlugin> {
     pub(crate) async fn describe(&mut self) -> Result<Manifest, Failure> {
-        self.run("describe", self.limits.startup_call, async |store, worker| {
-            worker.call_describe(store).await
+        self.run("describe", self.limits().startup_call, async |store, worker| {
+            worker.dynamo_worker_worker().call_describe(store).await
         })
         .await
     }
 
     pub(crate) async fn prepare(&mut self, start: &Start) -> Result<Setup, Failure> {
-        self.run("prepare", self.limits.startup_call, async |store, worker| {
-            worker.call_prepare(store, start).await
+        self.run("prepare", self.limits().startup_call, async |store, worker| {
+            worker.dynamo_worker_worker().call_prepare(store, start).await
         })
         .await?
         .map_err(Failure::from)
@@ -186,8 +131,8 @@ impl Instance {
         settings: &Vec<u8>,
         report: &EngineReport,
     ) -> Result<Configured, Failure> {
-        self.run("configure", self.limits.startup_call, async |store, worker| {
-            worker.call_configure(store, settings, report).await
+        self.run("configure", self.limits().startup_call, async |store, worker| {
+            worker.dynamo_worker_worker().call_configure(store, settings, report).await
         })
         .await?
         .map_err(Failure::from)
@@ -201,19 +146,19 @@ impl Instance {
         prompt: Arc<[u32]>,
     ) -> Result<contract::ResponsePlan, Failure> {
         let tokens = self
-            .store
+            .store()
             .data_mut()
             .table
             .push(Tokens(prompt))
             .map_err(|error| Failure::internal(error.to_string()))?;
         let lent = Resource::new_borrow(tokens.rep());
         let planned = self
-            .run("plan", self.limits.call, async |store, worker| {
-                worker.call_plan(store, state, request, lent).await
+            .run("plan", self.limits().call, async |store, worker| {
+                worker.dynamo_worker_worker().call_plan(store, state, request, lent).await
             })
             .await;
         // The prompt is lent for the call only: nothing holds it while the answer streams.
-        self.store
+        self.store()
             .data_mut()
             .table
             .delete(tokens)
@@ -226,15 +171,15 @@ impl Instance {
         converter: ResourceAny,
         events: &[Vec<u8>],
     ) -> Result<Output, Failure> {
-        self.run("push", self.limits.call, async |store, worker| {
-            worker.converter().call_push(store, converter, events).await
+        self.run("push", self.limits().call, async |store, worker| {
+            worker.dynamo_worker_worker().converter().call_push(store, converter, events).await
         })
         .await
     }
 
     async fn finish(&mut self, converter: ResourceAny) -> Result<Output, Failure> {
-        self.run("finish", self.limits.call, async |store, worker| {
-            worker.converter().call_finish(store, converter).await
+        self.run("finish", self.limits().call, async |store, worker| {
+            worker.dynamo_worker_worker().converter().call_finish(store, converter).await
         })
         .await
     }
@@ -246,60 +191,14 @@ impl Instance {
         status: u16,
         body: &Vec<u8>,
     ) -> Result<Failure, Failure> {
-        self.run("rejected", self.limits.call, async |store, worker| {
-            worker.converter().call_rejected(store, converter, status, body).await
+        self.run("rejected", self.limits().call, async |store, worker| {
+            worker
+                .dynamo_worker_worker()
+                .converter()
+                .call_rejected(store, converter, status, body)
+                .await
         })
         .await
         .map(Failure::from)
     }
-
-    /// Runs one export under a deadline. Ticks end what computes too long, the timeout what waits
-    /// too long in a host call.
-    async fn run<T>(
-        &mut self,
-        export: &'static str,
-        within: Duration,
-        call: impl AsyncFnOnce(&mut Store<State>, &contract::Guest) -> wasmtime::Result<T>,
-    ) -> Result<T, Failure> {
-        self.deadline.set(Instant::now() + within);
-        self.store.set_epoch_deadline(1);
-        // Unless the call returns, the store is in an unknown state: also when the future is dropped.
-        self.spent = true;
-        let worker = self.exports.dynamo_worker_worker();
-        let called = tokio::time::timeout(within, call(&mut self.store, worker)).await;
-        let error = match called {
-            Ok(Ok(returned)) => {
-                self.spent = false;
-                return Ok(returned);
-            }
-            Ok(Err(error)) => error,
-            Err(_) => PastDeadline.into(),
-        };
-        Err(explain(&mut self.store, &self.plugin, export, &self.limits, &error))
-    }
-}
-
-/// Says why a call into a plugin failed: short in the failure, in full in the log.
-fn explain(
-    store: &mut Store<State>,
-    plugin: &str,
-    during: &str,
-    limits: &Limits,
-    error: &wasmtime::Error,
-) -> Failure {
-    let state = store.data();
-    let (kind, reason) = if error.is::<PastDeadline>() {
-        (Kind::DeadlineExceeded, "did not return in time".to_owned())
-    } else if error.is::<wasmtime::PoolConcurrencyLimitError>() {
-        let full = format!("all {} plugin instances are in use", limits.instances);
-        return Failure::new(Kind::CapacityExhausted, full);
-    } else if state.limiter.refused {
-        let mebibytes = limits.memory_bytes >> 20;
-        (Kind::Internal, format!("asked for more than its {mebibytes} MiB of memory"))
-    } else {
-        (Kind::Internal, format!("trapped: {}", error.root_cause()))
-    };
-    let said = state.stderr.take();
-    tracing::error!(target: "plugin", plugin, during, said, "plugin {reason}\n{error:?}");
-    Failure::new(kind, format!("plugin {plugin} {reason} in `{during}`"))
 }

@@ -52,6 +52,11 @@ impl<E: Exchange> Worker<E> {
         }
     }
 
+    /// What the plugin's `configure` made of the engine's report.
+    pub fn state(&self) -> &[u8] {
+        &self.state
+    }
+
     /// Names the LoRA adapters the engine has loaded.
     pub fn with_adapters(mut self, adapters: Vec<String>) -> Self {
         self.adapters = adapters;

@@ -1,0 +1,52 @@
+//! The optional interface `routes`: what a worker answers under `/engine/` beside its requests.
+
+use crate::bindings::routed::Routed;
+use crate::bindings::routes::Route;
+use crate::instance::Instance;
+use crate::{Failure, Kind, Plugin};
+
+impl Plugin {
+    /// The routes of the worker's own; none if the plugin does not export the interface.
+    ///
+    /// # Errors
+    /// The failure of the plugin's code.
+    pub async fn routes(&self) -> Result<Vec<Route>, Failure> {
+        let Some(mut instance) = self.routed().await? else { return Ok(Vec::new()) };
+        let within = instance.limits().startup_call;
+        instance
+            .run("list-routes", within, async |store, routed| {
+                routed.dynamo_worker_routes().call_list_routes(store).await
+            })
+            .await
+    }
+
+    /// Answers a call of the route `path` with JSON. `state` is what `configure` made, `body` is
+    /// JSON.
+    ///
+    /// # Errors
+    /// The plugin's own failure, or that of its code.
+    pub async fn handle_route(
+        &self,
+        path: &str,
+        state: &Vec<u8>,
+        body: &Vec<u8>,
+    ) -> Result<Vec<u8>, Failure> {
+        let Some(mut instance) = self.routed().await? else {
+            let message = format!("there is no route `{path}`");
+            return Err(Failure::new(Kind::NotFound, message));
+        };
+        let (within, in_all) = (instance.limits().call, instance.limits().route_call);
+        instance
+            .run_waiting("handle", within, in_all, async |store, routed| {
+                routed.dynamo_worker_routes().call_handle(store, path, state, body).await
+            })
+            .await?
+            .map_err(Failure::from)
+    }
+
+    async fn routed(&self) -> Result<Option<Instance<Routed>>, Failure> {
+        let Some(pre) = self.routed_pre() else { return Ok(None) };
+        let instantiate = async |store: &mut _| pre.instantiate_async(store).await;
+        self.start(instantiate).await.map(Some)
+    }
+}
