@@ -9,7 +9,7 @@ use dynamo_host_plane::{
     Discovery, EndpointId, EventPlane, Plane, PlaneConfig, ServeOptions, Served,
 };
 use dynamo_host_plugin::{
-    Configured, Contact, Failure, Grants, Hooks, Limits, Plugin, Runtime, Setup, Start,
+    Configured, Contact, Failure, Grants, Hooks, Kind, Limits, Plugin, Runtime, Setup, Start,
 };
 use dynamo_host_request::{SystemFresh, Worker};
 
@@ -105,10 +105,7 @@ impl Host {
             labels: vec![("model".to_owned(), model.clone())],
         };
         let served = plane.serve(endpoint, handler.clone(), options).await?;
-        served.probe().await.map_err(|failure| HostError::HealthCheck {
-            plugin: plugin.manifest().name.clone(),
-            failure,
-        })?;
+        probe(&served, &plugin, arguments).await?;
         routes::serve(&plane, &plugin, &handler)
             .await
             .map_err(|failure| plugin_failed(&plugin, "list-routes", failure))?;
@@ -193,10 +190,7 @@ impl Host {
         let configured =
             configure(&self.plugin, &self.contact, &self.engine, &self.arguments).await?;
         self.handler.replace(worker(&self.plugin, &configured, &self.engine));
-        self.served.probe().await.map_err(|failure| HostError::HealthCheck {
-            plugin: self.plugin.manifest().name.clone(),
-            failure,
-        })?;
+        probe(&self.served, &self.plugin, &self.arguments).await?;
         self.served.rejoin().await?;
         self.plane.set_ready(true);
         Ok(())
@@ -254,6 +248,23 @@ async fn configure(
         .configure(&settings, report)
         .await
         .map_err(|failure| plugin_failed(plugin, "configure", failure))
+}
+
+/// Sends the health check through plugin and engine. The first request an engine gets may take it
+/// minutes: it has as long as a start may take.
+async fn probe(served: &Served, plugin: &Plugin, arguments: &Arguments) -> Result<(), HostError> {
+    tracing::info!("checking plugin and engine with a request");
+    let answered = match arguments.engine_start_timeout {
+        None => served.probe().await,
+        Some(limit) => tokio::time::timeout(limit, served.probe()).await.unwrap_or_else(|_| {
+            let waited = format!("no answer in {} s (--engine-start-timeout)", limit.as_secs_f64());
+            Err(Failure::new(Kind::DeadlineExceeded, waited))
+        }),
+    };
+    answered.map_err(|failure| HostError::HealthCheck {
+        plugin: plugin.manifest().name.clone(),
+        failure,
+    })
 }
 
 fn worker(plugin: &Plugin, configured: &Configured, engine: &Engine) -> Worker<engine::Client> {

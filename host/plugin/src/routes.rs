@@ -25,6 +25,7 @@ impl Plugin {
     ///
     /// # Errors
     /// The plugin's own failure, or that of its code.
+    #[expect(clippy::ptr_arg, reason = "the generated bindings take no slice")]
     pub async fn handle_route(
         &self,
         path: &str,

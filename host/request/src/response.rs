@@ -22,6 +22,10 @@ const MAX_BATCH: usize = 64;
 /// Longest body read of an answer that is not 2xx: an error message.
 const MAX_REJECTION: usize = 1 << 20;
 
+/// Longest event copied to where an earlier one was, in bytes. A longer one is most often a whole
+/// body, whose bytes nobody else has: it moves.
+const LARGE_EVENT: usize = 64 << 10;
+
 /// Where a response stands.
 enum Stage<R> {
     /// The engine has not been called.
@@ -49,7 +53,8 @@ pub struct Response<E: Exchange> {
     called: bool,
     cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
     leaving: Arc<AtomicBool>,
-    /// Batches, kept between turns so that a token costs no allocation here.
+    /// Batches, kept between turns so that a token costs no allocation here. The list of events
+    /// only grows: its first places hold the batch.
     arrived: Vec<Bytes>,
     events: Vec<Vec<u8>>,
 }
@@ -163,10 +168,20 @@ impl<E: Exchange> Response<E> {
     }
 
     async fn convert(&mut self) -> Result<(), Failure> {
-        self.events.clear();
-        self.events.extend(self.arrived.drain(..).map(Vec::from));
-        let events = std::mem::take(&mut self.events);
-        let output = self.session()?.push(&events).await?;
+        let mut events = std::mem::take(&mut self.events);
+        let batch = self.arrived.len();
+        if events.len() < batch {
+            events.resize_with(batch, Vec::new);
+        }
+        for (place, event) in events.iter_mut().zip(self.arrived.drain(..)) {
+            if event.len() > LARGE_EVENT {
+                *place = event.into();
+            } else {
+                place.clear();
+                place.extend_from_slice(&event);
+            }
+        }
+        let output = self.session()?.push(&events[..batch]).await?;
         self.events = events;
         self.take(output);
         Ok(())
