@@ -21,8 +21,28 @@ pub(super) struct Event<'a> {
     /// Everything else.
     #[serde(borrow, default)]
     pub meta_info: Option<MetaInfo<'a>>,
+    /// The new text, as JSON, from an engine with a tokenizer.
+    #[serde(borrow, default)]
+    pub text: Option<&'a RawValue>,
     /// What the engine reports beyond SGLang's protocol.
     #[serde(borrow, default)]
+    pub engine_data: Option<&'a RawValue>,
+}
+
+/// What one event adds to a choice.
+#[derive(Debug)]
+pub struct Delta<'a> {
+    /// Which choice.
+    pub index: u32,
+    /// The new token ids.
+    pub token_ids: Vec<u32>,
+    /// The new text, as JSON.
+    pub text: Option<&'a RawValue>,
+    /// Set once the choice has ended.
+    pub finish: Option<Finish>,
+    /// Everything else.
+    pub meta: MetaInfo<'a>,
+    /// What the engine reports beyond SGLang's protocol.
     pub engine_data: Option<&'a RawValue>,
 }
 
@@ -37,45 +57,59 @@ pub(super) struct ErrorEvent {
 
 /// `meta_info`.
 #[derive(Debug, Deserialize)]
-pub(super) struct MetaInfo<'a> {
+pub struct MetaInfo<'a> {
     /// None if the member is missing, which SGLang's protocol does not allow; `Some(None)` while
     /// the choice goes on.
     #[serde(default, deserialize_with = "present")]
     pub finish_reason: Option<Option<Finish>>,
+    /// Tokens of the prompt.
     #[serde(default)]
     pub prompt_tokens: Option<u64>,
+    /// Tokens generated so far.
     #[serde(default)]
     pub completion_tokens: Option<u64>,
+    /// Tokens of the prompt that were in the engine's cache.
     #[serde(default)]
     pub cached_tokens: Option<u64>,
+    /// Log probabilities of the new tokens.
     #[serde(default)]
     pub output_token_logprobs: Option<Vec<Logprob>>,
+    /// The alternatives at the new tokens.
     #[serde(default)]
     pub output_top_logprobs: Option<Vec<Option<Vec<Logprob>>>>,
+    /// Log probabilities of the prompt's tokens, as JSON.
     #[serde(borrow, default)]
     pub input_token_logprobs: Option<&'a RawValue>,
+    /// The alternatives at the prompt's tokens, as JSON.
     #[serde(borrow, default)]
     pub input_top_logprobs: Option<&'a RawValue>,
+    /// Which experts worked on the tokens, as JSON.
     #[serde(borrow, default)]
     pub routed_experts: Option<&'a RawValue>,
 }
 
 /// Why a choice ended.
 #[derive(Debug, Deserialize)]
-pub(super) struct Finish {
+pub struct Finish {
+    /// `length`, `stop`, `abort` or another word.
     #[serde(rename = "type")]
     pub kind: String,
+    /// For people, of an abort.
     #[serde(default)]
     pub message: Option<String>,
+    /// The HTTP status an abort stands for.
     #[serde(default)]
     pub status_code: Value,
+    /// The kind of error an abort stands for.
     #[serde(default)]
     pub err_type: Value,
+    /// The stop string or token.
     #[serde(default)]
     pub matched: Value,
 }
 
 impl Finish {
+    /// Whether the choice ended before its time.
     pub fn is_abort(&self) -> bool {
         self.kind.starts_with("abort")
     }
@@ -88,10 +122,18 @@ impl Finish {
 
 /// `[logprob, token id, text]`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Logprob(pub Option<f64>, pub u32, #[serde(default)] pub Option<String>);
+pub struct Logprob(
+    /// None for a token that could not be chosen.
+    pub Option<f64>,
+    /// The token's id.
+    pub u32,
+    /// Its text, if the engine said.
+    #[serde(default)]
+    pub Option<String>,
+);
 
 impl Logprob {
-    /// SGLang's JSON has no infinity: it writes null for a token that could not be chosen.
+    /// The log probability. SGLang's JSON has no infinity: it writes null for a token that could not be chosen.
     pub fn value(&self) -> f64 {
         self.0.unwrap_or(f64::NEG_INFINITY)
     }

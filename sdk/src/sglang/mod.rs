@@ -8,6 +8,7 @@
 //! [`sampling`], [`guided`] and [`logprobs`] translate options, [`generate`] is the body they end
 //! up in, and [`tokens`] turns what comes back into Dynamo's chunks.
 
+pub mod choices;
 pub mod engine;
 pub mod errors;
 pub mod event;

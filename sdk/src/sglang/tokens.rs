@@ -5,55 +5,39 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::errors::engine_failure;
-use super::event::{Event, Finish, Logprob, MetaInfo};
+use super::choices::Choices;
+use super::event::{Finish, Logprob, MetaInfo};
 use crate::protocol::{
     CompletionUsage, FinishReason, GenerateRequest, PromptTokensDetails, TokenChunk, TopLogprob,
 };
-use crate::{Chunks, Converter, Error, Flow, Kind, Result, parse_event};
-
-/// The last event of every stream SGLang ends by itself.
-const DONE: &[u8] = b"[DONE]";
+use crate::{Chunks, Converter, Flow, Result, parse_event};
 
 /// Turns the events of one `/generate` stream into token chunks.
 #[derive(Debug)]
 pub struct TokenConverter {
-    /// How many choices were asked for.
-    choices: u32,
+    choices: Choices,
     /// Stop tokens of the client's own. Stopping at any other is none of its business.
     stop_token_ids: Vec<u32>,
     /// Name alternatives `token_id:5`.
     tokens_as_ids: bool,
     /// Tell the router how much of the prompt was cached, once.
     report_cache_hit: bool,
-    progress: BTreeMap<u32, Progress>,
-}
-
-/// How far a choice has come.
-#[derive(Debug, Default)]
-struct Progress {
-    /// The prompt's tokens, all and cached, as last reported.
-    prompt: Option<(u64, Option<u64>)>,
-    finished: bool,
+    /// The prompt's tokens, all and cached, as last reported for each choice.
+    prompts: BTreeMap<u32, (u64, Option<u64>)>,
 }
 
 impl TokenConverter {
     /// For the answer to `request`. `report_cache_hit` is for workers that do their own prefill;
     /// with several choices there is no one hit to report.
     pub fn new(request: &mut GenerateRequest, report_cache_hit: bool) -> Self {
-        let choices = request.sampling_options.n.unwrap_or(1).max(1);
+        let choices = Choices::new(request.sampling_options.n);
         TokenConverter {
-            choices,
             stop_token_ids: std::mem::take(&mut request.stop_conditions.stop_token_ids),
             tokens_as_ids: request.output_options.return_tokens_as_token_ids == Some(true),
-            report_cache_hit: report_cache_hit && choices == 1,
-            progress: BTreeMap::new(),
+            report_cache_hit: report_cache_hit && choices.expected() == 1,
+            choices,
+            prompts: BTreeMap::new(),
         }
-    }
-
-    fn is_complete(&self) -> bool {
-        let finished = self.progress.values().filter(|choice| choice.finished).count();
-        finished >= self.choices as usize
     }
 
     fn usage(
@@ -63,10 +47,9 @@ impl TokenConverter {
         is_final: bool,
     ) -> Option<CompletionUsage> {
         let (prompt_tokens, completion_tokens) = (meta.prompt_tokens?, meta.completion_tokens?);
-        let prompt = Some((prompt_tokens, meta.cached_tokens));
-        let reported =
-            std::mem::replace(&mut self.progress.entry(index).or_default().prompt, prompt);
-        (is_final || reported != prompt).then(|| CompletionUsage {
+        let prompt = (prompt_tokens, meta.cached_tokens);
+        let reported = self.prompts.insert(index, prompt);
+        (is_final || reported != Some(prompt)).then(|| CompletionUsage {
             prompt_tokens,
             completion_tokens,
             total_tokens: prompt_tokens.saturating_add(completion_tokens),
@@ -141,43 +124,21 @@ impl TokenConverter {
 
 impl Converter for TokenConverter {
     fn engine_is_done(&self) -> bool {
-        self.is_complete()
+        self.choices.are_complete()
     }
 
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
-        if event == DONE {
-            // With nothing open the stream is left to end by itself, so that its connection can be
-            // used again. With something open the engine will not go on: `Done` has it told to drop
-            // what it may still hold.
-            return Ok(if self.is_complete() { Flow::Continue } else { Flow::Done });
-        }
-        let event: Event = parse_event(event)?;
-        if let Some(error) = event.error {
-            return Err(engine_failure(&error.code, &error.message));
-        }
-        let Some(mut meta) = event.meta_info else {
-            return Err(Error::internal("the engine sent a chunk without meta_info"));
-        };
-        let Some(finish) = meta.finish_reason.take() else {
-            return Err(Error::internal("the engine sent a chunk without meta_info.finish_reason"));
-        };
-        if let Some(failure) = finish.as_ref().filter(|finish| finish.is_failure()) {
-            // The engine has given the choice up by itself: there is nothing left to abort.
-            self.progress.entry(event.index.unwrap_or(0)).or_default().finished = true;
-            let message = failure.message.as_deref().unwrap_or_default();
-            return Err(engine_failure(&failure.status_code, message));
-        }
-        let token_ids = event.output_ids.unwrap_or_default();
-        let is_final = finish.is_some();
-        if token_ids.is_empty() && !is_final {
+        let Some(delta) = self.choices.read(event)? else { return Ok(self.choices.flow()) };
+        let is_final = delta.finish.is_some();
+        if delta.token_ids.is_empty() && !is_final {
             return Ok(Flow::Continue);
         }
-        let index = event.index.unwrap_or(0);
+        let (index, finish, mut meta) = (delta.index, delta.finish, delta.meta);
         chunks.send(&TokenChunk {
             index,
-            token_ids,
+            token_ids: delta.token_ids,
             completion_usage: self.usage(index, &meta, is_final),
-            engine_data: self.engine_data(event.engine_data, &meta, is_final)?,
+            engine_data: self.engine_data(delta.engine_data, &meta, is_final)?,
             log_probs: meta
                 .output_token_logprobs
                 .take()
@@ -191,18 +152,11 @@ impl Converter for TokenConverter {
             stop_reason: finish.as_ref().and_then(|finish| self.stop_reason(&finish.matched)),
             finish_reason: finish.as_ref().map(finish_reason),
         })?;
-        if is_final {
-            self.progress.entry(index).or_default().finished = true;
-        }
         Ok(Flow::Continue)
     }
 
     fn finish(&mut self, _: &mut Chunks) -> Result<()> {
-        if self.is_complete() {
-            return Ok(());
-        }
-        // The frontend may take what has come so far to another worker and go on there.
-        Err(Error::new(Kind::Unavailable, "the engine closed its answer before it was complete"))
+        self.choices.check_end()
     }
 }
 

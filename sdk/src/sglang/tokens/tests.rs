@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Kind;
+use crate::sglang::choices::DONE;
 use crate::testing::{Converted, convert};
 
 fn converter(request: Value) -> TokenConverter {
