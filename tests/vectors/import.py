@@ -26,7 +26,11 @@ HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "cases"
 
 # Vector files beside this script, and the folder of tests/cases they become.
-SETS = {"decode_aggregated.json": "decode"}
+SETS = {
+    "decode_aggregated.json": "decode",
+    "decode_disagg.json": "decode",
+    "decode_native_passthrough.json": "decode",
+}
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
 MODEL_PATH = "/models/test-model"

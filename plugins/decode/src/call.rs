@@ -2,13 +2,16 @@
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
+use dynamo_worker_sdk::sglang::disagg::{self, Bootstrap};
 use dynamo_worker_sdk::sglang::errors::refused;
 use dynamo_worker_sdk::sglang::logprobs::LogprobOptions;
 use dynamo_worker_sdk::sglang::media::{Media, check_token_ids};
+use dynamo_worker_sdk::sglang::native::{Native, NativeConverter};
 use dynamo_worker_sdk::sglang::sampling::{CustomParams, SamplingParams};
 use dynamo_worker_sdk::sglang::{GenerateBody, TokenConverter, generate, thinking};
 
 use crate::Decode;
+use crate::answer::Answer;
 
 /// Asks a disaggregated decode worker to do its own prefill. Dynamo no longer has that.
 const BYPASS_REMOTE_PREFILL: &str = "x-bypass-remote-prefill";
@@ -19,24 +22,40 @@ pub(crate) fn plan(
     incoming: &Request,
     mut request: GenerateRequest,
     prompt: &Prompt,
-) -> Result<Plan<TokenConverter>> {
+) -> Result<Plan<Answer>> {
     let engine = &worker.engine;
     check_support(worker, &request)?;
-    let sampling_params = sampling_params(worker, &mut request)?;
-    let media = Media::take(&mut request, engine, worker.frontend_decoding)?;
+    // A prefill engine has fetched the media already, and only from where it can be told to.
+    let media =
+        Media::take(&mut request, engine, worker.frontend_decoding && !worker.disaggregated)?;
     if request.extra_args.nvext.token_in == Some(Json::Bool(true)) {
         check_token_ids(prompt, &media, engine)?;
     }
-    let mm_hashes = engine.capabilities.mm_hashes.then(|| media.hashes(&mut request)).flatten();
-    let converter = TokenConverter::new(&mut request, true);
+    let bootstrap = if worker.disaggregated { Some(Bootstrap::told(&request)?) } else { None };
+    if let Some(native) = Native::take(&mut request) {
+        let (call, names) = native.into_call(incoming, &request, engine, bootstrap)?;
+        let abort = generate::abort(&names.engine)?;
+        let converter = NativeConverter::new(names, !worker.disaggregated);
+        return Ok(Plan::new(call, Answer::Native(converter)).abort_with(abort));
+    }
+    let sampling_params = sampling_params(worker, &mut request)?;
+    let with_hashes = engine.capabilities.mm_hashes && !worker.disaggregated;
+    let mm_hashes = with_hashes.then(|| media.hashes(&mut request)).flatten();
+    let converter = TokenConverter::new(&mut request, !worker.disaggregated);
     let body = GenerateBody {
         sampling_params,
         logprobs: LogprobOptions::from_request(&request.output_options),
         mm_hashes,
+        disagg_prefill_dp_rank: bootstrap
+            .is_some()
+            .then(|| generate::prefill_rank(&request, engine))
+            .flatten(),
+        bootstrap,
         ..GenerateBody::new(incoming, &request, &media, engine)?
     };
     let call = body.into_call(incoming, engine)?;
-    Ok(Plan::new(call, converter).abort_with(generate::abort(&incoming.fresh.request_id)?))
+    let abort = generate::abort(&incoming.fresh.request_id)?;
+    Ok(Plan::new(call, Answer::Tokens(converter)).abort_with(abort))
 }
 
 fn sampling_params(worker: &Decode, request: &mut GenerateRequest) -> Result<SamplingParams> {
@@ -48,18 +67,19 @@ fn sampling_params(worker: &Decode, request: &mut GenerateRequest) -> Result<Sam
 
 /// Refuses what would otherwise be left out of the answer without a word.
 fn check_support(worker: &Decode, request: &GenerateRequest) -> Result<()> {
+    if worker.disaggregated {
+        disagg::check_single_choice(request)?;
+    }
     if request.annotations.iter().any(|word| word == BYPASS_REMOTE_PREFILL) {
         return Err(refused(format!("annotations: `{BYPASS_REMOTE_PREFILL}` is not supported")));
     }
-    let refuse = |what: &str| Err(Error::new(Kind::NotImplemented, what).public());
-    if request.extra_args.sglang_tito.as_ref().is_some_and(Json::is_object) {
-        return refuse(
-            "extra_args.sglang_tito: this worker takes no requests in SGLang's own words",
-        );
-    }
     let upload = [&request.nvext.metadata_upload, &request.extra_args.nvext.metadata_upload];
     if worker.metadata_upload && upload.into_iter().flatten().any(|upload| !upload.is_null()) {
-        return refuse("nvext.metadata_upload: this worker cannot upload metadata");
+        return Err(Error::new(
+            Kind::NotImplemented,
+            "nvext.metadata_upload: this worker cannot upload metadata",
+        )
+        .public());
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
-//! The worker type `decode`: text generation with SGLang, prefill and decode in one engine.
+//! The worker type `decode`: text generation with SGLang, also where another engine does the
+//! prefill.
 //!
 //! Dynamo's frontend tokenizes and detokenizes; requests come as token ids and go to SGLang's own
 //! server as `POST /generate`, and its stream comes back as Dynamo's token chunks. Behaves as the
-//! default worker of `dynamo.sglang` 1.6.1 does in aggregated mode. What it shares with other SGLang
-//! workers is in `dynamo_worker_sdk::sglang`.
+//! default worker of `dynamo.sglang` 1.6.1 does. With an engine started for
+//! `--disaggregation-mode decode` it is the second half of a pair: the prefill worker's engine hands
+//! over the KV cache of the prompt, and each request says where the two meet. What it shares with
+//! other SGLang workers is in `dynamo_worker_sdk::sglang`.
 
+mod answer;
 mod call;
 mod settings;
 
@@ -12,15 +16,18 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
 use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{
-    Capabilities, Engine, ModelConfig, ServerInfo, TokenConverter, health, launch,
+    Capabilities, Engine, ModelConfig, ServerInfo, disagg, health, launch,
 };
 
+pub use answer::Answer;
 pub use settings::Settings;
 
-/// An aggregated SGLang worker.
+/// A worker that generates text.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Decode {
     engine: Engine,
+    /// Another engine does the prefill.
+    disaggregated: bool,
     /// The frontend fetches and decodes media.
     frontend_decoding: bool,
     /// Clients may have metadata uploaded (`--enable-rl`).
@@ -36,16 +43,16 @@ struct Card {
     model_types: Vec<String>,
     kv_cache_block_size: u32,
     runtime_config: RuntimeConfig,
-    beginning_of_text: u64,
+    health_check: Json,
 }
 
 impl Worker for Decode {
     type Settings = Settings;
-    type Converter = TokenConverter;
+    type Converter = Answer;
 
     fn describe() -> Manifest {
         Manifest::new("decode", env!("CARGO_PKG_VERSION"), "decode")
-            .summary("Text generation with SGLang, prefill and decode in one engine")
+            .summary("Text generation with SGLang, alone or after a prefill worker")
             .settings_schema(settings::schema())
     }
 
@@ -63,17 +70,23 @@ impl Worker for Decode {
             .engine_capabilities
             .as_deref()
             .map_or_else(Capabilities::default, Capabilities::from_names);
+        let disaggregated = server.disaggregation_mode.as_deref() == Some("decode");
+        let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
+        if disaggregated {
+            health::pretend_transfer(&mut health_check, disagg::bootstrap_port(&server));
+        }
         let mut runtime_config = RuntimeConfig::new(&server, &model);
         settings.describe_on(&mut runtime_config);
         Ok(Decode {
             engine: Engine::new(&server, &model, capabilities),
+            disaggregated,
             frontend_decoding: settings.frontend_decoding.unwrap_or(false),
             metadata_upload: settings.enable_rl.unwrap_or(false),
             card: Some(Card {
                 model_types: settings.model_types()?,
                 kv_cache_block_size: kv_cache_block_size(&server),
                 runtime_config,
-                beginning_of_text: health::beginning_of_text(&report),
+                health_check,
             }),
         })
     }
@@ -84,14 +97,18 @@ impl Worker for Decode {
             Registration::aggregated([], Input::Tokens).runtime_config(&card.runtime_config)?;
         registration.model_types.clone_from(&card.model_types);
         registration.kv_cache_block_size = card.kv_cache_block_size;
+        if self.disaggregated {
+            registration.worker_type = "decode".into();
+            registration.needs = vec![vec!["prefill".into()]];
+        }
         Ok(registration)
     }
 
     fn health_check(&self) -> Result<Json> {
-        Ok(health::tokens_payload(self.card()?.beginning_of_text))
+        Ok(self.card()?.health_check.clone())
     }
 
-    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<TokenConverter>> {
+    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {
         let request: GenerateRequest = incoming.parse()?;
         call::plan(self, incoming, request, prompt)
     }
@@ -106,12 +123,7 @@ impl Decode {
 /// Refuses engines that would answer, but not as a worker of this type must.
 fn check_engine(server: &ServerInfo) -> Result<()> {
     let refuse = |why: String| Err(Error::new(Kind::NotImplemented, why));
-    if let Some(mode) = server.disaggregation_mode.as_deref().filter(|mode| *mode != "null") {
-        return refuse(format!(
-            "the engine runs with --disaggregation-mode {mode}; this worker type serves engines \
-             that do prefill and decode together"
-        ));
-    }
+    disagg::check_mode(server, &["null", "decode"])?;
     if let Some(algorithm) = server.dllm_algorithm.as_deref().filter(|name| !name.is_empty()) {
         return refuse(format!(
             "the engine runs a diffusion language model (--dllm-algorithm {algorithm}), which this \

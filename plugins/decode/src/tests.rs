@@ -82,7 +82,6 @@ fn what_cannot_be_done_is_said() {
     let upload = json!({"nvext": {"metadata_upload": {"url": "s3://x"}}});
     for (worker, request, kind) in [
         (&trained, upload.clone(), Kind::NotImplemented),
-        (&trained, json!({"extra_args": {"sglang_tito": {}}}), Kind::NotImplemented),
         (&trained, json!({"annotations": ["x-bypass-remote-prefill"]}), Kind::InvalidRequest),
     ] {
         assert_eq!(testing::plan(worker, request).unwrap_err().kind(), kind);

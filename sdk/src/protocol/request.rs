@@ -35,6 +35,8 @@ pub struct GenerateRequest {
     pub multi_modal_data: Option<Value>,
     /// Identities of media the worker would have to know from before.
     pub multi_modal_uuids: Option<Value>,
+    /// Where a prefill and a decode engine meet. An object; its checking is the worker's.
+    pub bootstrap_info: Option<Value>,
     /// What the frontend passes on beyond the protocol.
     #[serde(deserialize_with = "null_as_default")]
     pub extra_args: ExtraArgs,
@@ -54,6 +56,13 @@ pub struct GenerateRequest {
     pub custom_params: Option<Value>,
     /// A serialized logit processor.
     pub custom_logit_processor: Option<Value>,
+    /// How many choices to generate, in a place where only workers that can do one look.
+    pub n: Option<Value>,
+    /// Sampling in the engine's words, in a place where only workers that can do one choice look.
+    pub sampling_params: Option<Value>,
+    /// Marks Dynamo's own health checks.
+    #[serde(rename = "_HEALTH_CHECK")]
+    pub health_check: Option<Value>,
 }
 
 /// How to choose tokens.

@@ -59,6 +59,8 @@ impl Engine {
 pub struct Capabilities {
     /// `cache_salt`.
     pub cache_salt: bool,
+    /// `disagg_prefill_dp_rank`.
+    pub disagg_prefill_dp_rank: bool,
     /// `mm_hashes`.
     pub mm_hashes: bool,
     /// `parent_session_id`.
@@ -78,6 +80,7 @@ impl Default for Capabilities {
     fn default() -> Self {
         Capabilities {
             cache_salt: true,
+            disagg_prefill_dp_rank: true,
             mm_hashes: true,
             parent_session_id: false,
             priority: true,
@@ -94,6 +97,7 @@ impl Capabilities {
         let named = |name: &str| names.iter().any(|known| known == name);
         Capabilities {
             cache_salt: named("cache_salt"),
+            disagg_prefill_dp_rank: named("disagg_prefill_dp_rank"),
             mm_hashes: named("mm_hashes"),
             parent_session_id: named("parent_session_id"),
             priority: named("priority"),

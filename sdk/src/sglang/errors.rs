@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Error, Kind};
+use crate::{Error, Kind, Result};
 
 /// The longest message of the engine's that a client is shown, in characters.
 const LONGEST_MESSAGE: usize = 8192;
@@ -24,6 +24,17 @@ pub fn engine_failure(status: &Value, message: &str) -> Error {
         Some(400) => Error::invalid_request(cut(message)),
         Some(status @ 401..=599) => Error::new(Kind::from_status(status as u16), message),
         _ => Error::internal(message),
+    }
+}
+
+/// Passes an event of the engine's stream, unless it says that the stream has failed.
+///
+/// # Errors
+/// That failure.
+pub fn check_error_event(event: &Value) -> Result<()> {
+    match &event["error"] {
+        Value::Null => Ok(()),
+        error => Err(engine_failure(&error["code"], error["message"].as_str().unwrap_or_default())),
     }
 }
 

@@ -3,8 +3,10 @@
 //! Parsed once per token: what only a last chunk needs stays unread until there is one.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::protocol::FinishReason;
 
 /// One event.
 #[derive(Debug, Deserialize)]
@@ -114,6 +116,26 @@ impl Finish {
         self.kind.starts_with("abort")
     }
 
+    /// The reason as the frontend knows it.
+    pub fn reason(&self) -> FinishReason {
+        if self.is_abort() { FinishReason::Cancelled } else { FinishReason::from_word(&self.kind) }
+    }
+
+    /// What the client may know of what the engine stopped at: stop strings, and those stop tokens
+    /// it `asked_for` itself.
+    pub fn stop_reason(&self, asked_for: &[u32]) -> Option<Value> {
+        let asked_for = |id: &Value| {
+            id.as_u64().is_some_and(|id| asked_for.iter().any(|known| u64::from(*known) == id))
+        };
+        let may_know = match &self.matched {
+            Value::String(_) => true,
+            Value::Number(_) => asked_for(&self.matched),
+            Value::Array(ids) => !ids.is_empty() && ids.iter().all(asked_for),
+            _ => false,
+        };
+        may_know.then(|| self.matched.clone())
+    }
+
     /// Whether the engine gave up by itself, as opposed to being told to.
     pub fn is_failure(&self) -> bool {
         self.kind == "abort" && !(self.status_code.is_null() && self.err_type.is_null())
@@ -137,6 +159,11 @@ impl Logprob {
     pub fn value(&self) -> f64 {
         self.0.unwrap_or(f64::NEG_INFINITY)
     }
+}
+
+/// How much of a prompt the engine had in its cache, as routers read it.
+pub fn cache_hit(prompt_tokens: u64, cached_tokens: Option<u64>) -> Value {
+    json!({"prompt_tokens": prompt_tokens, "reused_tokens": cached_tokens.unwrap_or(0)})
 }
 
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

@@ -4,11 +4,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Engine;
+use super::disagg::Bootstrap;
+use super::errors::refused;
 use super::logprobs::LogprobOptions;
 use super::media::Media;
 use super::sampling::SamplingParams;
 use crate::protocol::{GenerateRequest, Routing};
-use crate::{Call, Request, Result, warn};
+use crate::{Call, Error, Request, Result, warn};
 
 /// The body of `POST /generate`, without the token ids, which the host adds as `input_ids`. A
 /// member that is empty or none is left out.
@@ -44,6 +46,13 @@ pub struct GenerateBody<'a> {
     /// The data-parallel rank to run on (`data_parallel_rank` in SGLang's Python interface).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routed_dp_rank: Option<u32>,
+    /// The data-parallel rank of the prefill engine that has the prompt. Without it a decode engine
+    /// must ask for it first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagg_prefill_dp_rank: Option<u32>,
+    /// Where prefill and decode engine meet.
+    #[serde(flatten)]
+    pub bootstrap: Option<Bootstrap>,
     /// The adapter, by the name it was loaded under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lora_path: Option<&'a str>,
@@ -131,7 +140,7 @@ pub fn abort(rid: &str) -> Result<Call> {
 
 /// The adapter the client asked for by its name as a model. The router's own idea
 /// (`routing.lora_name`) is not asked, as in Dynamo.
-fn adapter<'a>(incoming: &Request, request: &'a GenerateRequest) -> Option<&'a str> {
+pub(super) fn adapter<'a>(incoming: &Request, request: &'a GenerateRequest) -> Option<&'a str> {
     let model = request.model.as_deref()?;
     incoming.adapters.iter().any(|name| name == model).then_some(model)
 }
@@ -141,7 +150,10 @@ fn adapter<'a>(incoming: &Request, request: &'a GenerateRequest) -> Option<&'a s
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind) if the engine takes none: without its salt the request
 /// would share cached prompts with others.
-fn cache_salt<'a>(request: &'a GenerateRequest, engine: &Engine) -> Result<Option<&'a str>> {
+pub(super) fn cache_salt<'a>(
+    request: &'a GenerateRequest,
+    engine: &Engine,
+) -> Result<Option<&'a str>> {
     let salt = [
         &request.routing.cache_salt,
         &request.extra_args.nvext.cache_salt,
@@ -152,12 +164,24 @@ fn cache_salt<'a>(request: &'a GenerateRequest, engine: &Engine) -> Result<Optio
     .filter_map(Option::as_deref)
     .find(|salt| !salt.is_empty());
     if salt.is_some() && !engine.capabilities.cache_salt {
-        return Err(super::errors::refused("cache_salt: this version of the engine takes none"));
+        return Err(no_cache_salt());
     }
     Ok(salt)
 }
 
-fn priority(routing: &Routing, engine: &Engine) -> Option<i64> {
+/// What is said of a salt the engine cannot take.
+pub(super) fn no_cache_salt() -> Error {
+    refused("cache_salt: this version of the engine takes none")
+}
+
+/// The data-parallel rank of the prefill engine, if the router chose one and a decode engine can be
+/// told.
+pub fn prefill_rank(request: &GenerateRequest, engine: &Engine) -> Option<u32> {
+    request.routing.prefill_dp_rank.filter(|_| engine.capabilities.disagg_prefill_dp_rank)
+}
+
+/// Of the request, in the engine's sense.
+pub(super) fn priority(routing: &Routing, engine: &Engine) -> Option<i64> {
     let priority = routing.priority.filter(|_| engine.capabilities.priority)?;
     Some(if engine.low_priority_first { priority.saturating_neg() } else { priority })
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::disagg::FAKE_HOST;
 use crate::EngineReport;
 
 /// What stands for the beginning of a text where the tokenizer names no such token.
@@ -16,6 +17,14 @@ pub fn tokens_payload(beginning: u64) -> Value {
         "annotations": [],
         "token_ids": [beginning],
     })
+}
+
+/// Makes it one that a prefill or a decode engine answers alone.
+pub fn pretend_transfer(payload: &mut Value, bootstrap_port: u16) {
+    payload["bootstrap_info"] = json!({
+        "bootstrap_host": FAKE_HOST, "bootstrap_port": bootstrap_port, "bootstrap_room": 0,
+    });
+    payload["_HEALTH_CHECK"] = true.into();
 }
 
 /// The id of the token that begins a text: the tokenizer's, or else the model's, or else 1.
@@ -53,6 +62,7 @@ mod tests {
         beginning_of_text(&EngineReport {
             model_path: String::new(),
             served_name: String::new(),
+            address: "127.0.0.1".into(),
             answers: Vec::new(),
             files: vec![
                 ("tokenizer_config.json".into(), tokenizer.to_string().into_bytes()),

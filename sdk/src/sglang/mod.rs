@@ -9,6 +9,7 @@
 //! up in, and [`tokens`] turns what comes back into Dynamo's chunks.
 
 pub mod choices;
+pub mod disagg;
 pub mod engine;
 pub mod errors;
 pub mod event;
@@ -18,6 +19,7 @@ pub mod health;
 pub mod launch;
 pub mod logprobs;
 pub mod media;
+pub mod native;
 mod python;
 mod references;
 pub mod registration;

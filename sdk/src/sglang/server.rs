@@ -34,6 +34,14 @@ pub struct ServerInfo {
     pub allow_auto_truncate: Option<bool>,
     /// `null`, `prefill` or `decode`, as words.
     pub disaggregation_mode: Option<String>,
+    /// Where the bootstrap server of a prefill engine listens, by default 8998.
+    pub disaggregation_bootstrap_port: Option<u16>,
+    /// Where the server listens.
+    pub host: Option<String>,
+    /// `--dist-init-addr`: where the nodes of one engine meet.
+    pub dist_init_addr: Option<String>,
+    /// `--skip-server-warmup`.
+    pub skip_server_warmup: Option<bool>,
     /// `--dllm-algorithm`.
     pub dllm_algorithm: Option<String>,
     /// `--is-embedding`.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::choices::Choices;
-use super::event::{Finish, Logprob, MetaInfo};
+use super::event::{Finish, Logprob, MetaInfo, cache_hit};
 use crate::protocol::{
-    CompletionUsage, FinishReason, GenerateRequest, PromptTokensDetails, TokenChunk, TopLogprob,
+    CompletionUsage, GenerateRequest, PromptTokensDetails, TokenChunk, TopLogprob,
 };
 use crate::{Chunks, Converter, Flow, Result, parse_event};
 
@@ -59,22 +59,6 @@ impl TokenConverter {
         })
     }
 
-    /// What the client may know of what the engine stopped at.
-    fn stop_reason(&self, matched: &Value) -> Option<Value> {
-        let asked_for = |id: &Value| {
-            id.as_u64()
-                .is_some_and(|id| self.stop_token_ids.iter().any(|known| u64::from(*known) == id))
-        };
-        match matched {
-            Value::String(_) => Some(matched.clone()),
-            Value::Number(_) if asked_for(matched) => Some(matched.clone()),
-            Value::Array(ids) if !ids.is_empty() && ids.iter().all(asked_for) => {
-                Some(matched.clone())
-            }
-            _ => None,
-        }
-    }
-
     fn top_logprobs(&self, positions: Vec<Option<Vec<Logprob>>>) -> Vec<Vec<TopLogprob>> {
         let alternative = |(at, entry): (usize, Logprob)| TopLogprob {
             rank: at as u32 + 1,
@@ -109,13 +93,7 @@ impl TokenConverter {
                 data.insert("prompt_logprobs".into(), logprobs);
             }
             if let Some(prompt_tokens) = meta.prompt_tokens.filter(|_| self.report_cache_hit) {
-                data.insert(
-                    "kv_cache_hit".into(),
-                    json!({
-                        "prompt_tokens": prompt_tokens,
-                        "reused_tokens": meta.cached_tokens.unwrap_or(0),
-                    }),
-                );
+                data.insert("kv_cache_hit".into(), cache_hit(prompt_tokens, meta.cached_tokens));
             }
         }
         Ok((!data.is_empty()).then_some(Value::Object(data)))
@@ -149,8 +127,10 @@ impl Converter for TokenConverter {
                 .take()
                 .filter(|positions| !positions.is_empty())
                 .map(|positions| self.top_logprobs(positions)),
-            stop_reason: finish.as_ref().and_then(|finish| self.stop_reason(&finish.matched)),
-            finish_reason: finish.as_ref().map(finish_reason),
+            stop_reason: finish
+                .as_ref()
+                .and_then(|finish| finish.stop_reason(&self.stop_token_ids)),
+            finish_reason: finish.as_ref().map(Finish::reason),
         })?;
         Ok(Flow::Continue)
     }
@@ -158,10 +138,6 @@ impl Converter for TokenConverter {
     fn finish(&mut self, _: &mut Chunks) -> Result<()> {
         self.choices.check_end()
     }
-}
-
-fn finish_reason(finish: &Finish) -> FinishReason {
-    if finish.is_abort() { FinishReason::Cancelled } else { FinishReason::from_word(&finish.kind) }
 }
 
 /// Log probabilities of the prompt: null for a token that has none (the first), else the token
