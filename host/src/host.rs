@@ -19,7 +19,7 @@ use crate::error::HostError;
 use crate::handler::WorkerHandler;
 use crate::metrics::Metrics;
 use crate::shutdown::{self, Patience, Signals};
-use crate::{locate, model, registration, report, routes};
+use crate::{locate, model, registration, report, routes, warm_up};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -51,6 +51,8 @@ struct Host {
     plane: Plane,
     engine: Engine,
     served: Served,
+    /// Endpoints beside it, for the plugin's own routes.
+    routes: Vec<Served>,
     handler: Arc<WorkerHandler>,
 }
 
@@ -89,7 +91,8 @@ impl Host {
         });
 
         let configured = configure(&plugin, &contact, &engine, arguments).await?;
-        let handler = Arc::new(WorkerHandler::new(worker(&plugin, &configured, &engine)));
+        let handler =
+            Arc::new(WorkerHandler::new(warm_worker(&plugin, &configured, &engine).await?));
         let endpoint = endpoint(arguments, &configured.registration.component);
         let facts = registration::card(&configured.registration, arguments).map_err(|error| {
             let reason = format!("runtime_config is no JSON object: {error}");
@@ -106,9 +109,11 @@ impl Host {
         };
         let served = plane.serve(endpoint, handler.clone(), options).await?;
         probe(&served, &plugin, arguments).await?;
-        routes::serve(&plane, &plugin, &handler)
+        let routes = plugin
+            .routes()
             .await
             .map_err(|failure| plugin_failed(&plugin, "list-routes", failure))?;
+        let routes = routes::serve(routes, &plane, &plugin, &handler, served.id()).await?;
         served.publish_card(card).await?;
         plane.set_ready(true);
         tracing::info!(endpoint = %served.id(), model, "serving {model} on {}", served.id());
@@ -120,6 +125,7 @@ impl Host {
             plane,
             engine,
             served,
+            routes,
             handler,
         })
     }
@@ -137,7 +143,7 @@ impl Host {
             engine: self.arguments.engine_stop_timeout,
         };
         tokio::select! {
-            () = shutdown::drain(&self.plane, &self.served, &self.handler, &self.engine, patience) => {}
+            () = shutdown::drain(&self.plane, &self.served, &self.routes, &self.handler, &self.engine, patience) => {}
             () = shutdown::exit_at_next(signals) => {}
         }
         tracing::info!("shut down");
@@ -189,7 +195,7 @@ impl Host {
     async fn return_to_service(&self) -> Result<(), HostError> {
         let configured =
             configure(&self.plugin, &self.contact, &self.engine, &self.arguments).await?;
-        self.handler.replace(worker(&self.plugin, &configured, &self.engine));
+        self.handler.replace(warm_worker(&self.plugin, &configured, &self.engine).await?);
         probe(&self.served, &self.plugin, &self.arguments).await?;
         self.served.rejoin().await?;
         self.plane.set_ready(true);
@@ -240,9 +246,15 @@ async fn configure(
     let model_path = arguments.model_path.clone().unwrap_or_default();
     let served_name = arguments.served_names().into_iter().next().unwrap_or_default();
     let folder = model::folder(&model_path);
-    let report =
-        report::gather(engine.client(), contact, folder.as_deref(), &model_path, &served_name)
-            .await;
+    let report = report::gather(
+        engine.client(),
+        contact,
+        folder.as_deref(),
+        &model_path,
+        &served_name,
+        Plane::local_address(),
+    )
+    .await;
     let settings = arguments.settings().to_string().into_bytes();
     plugin
         .configure(&settings, report)
@@ -267,8 +279,18 @@ async fn probe(served: &Served, plugin: &Plugin, arguments: &Arguments) -> Resul
     })
 }
 
-fn worker(plugin: &Plugin, configured: &Configured, engine: &Engine) -> Worker<engine::Client> {
-    Worker::new(plugin.clone(), configured.state.clone(), engine.client().clone(), SystemFresh)
+/// A worker whose engine has answered the plugin's warm-up.
+async fn warm_worker(
+    plugin: &Plugin,
+    configured: &Configured,
+    engine: &Engine,
+) -> Result<Worker<engine::Client>, HostError> {
+    let state = configured.state.clone();
+    let worker = Worker::new(plugin.clone(), state, engine.client().clone(), SystemFresh);
+    warm_up::run(&worker, configured.warm_up.clone())
+        .await
+        .map_err(|failure| plugin_failed(plugin, "warm-up", failure))?;
+    Ok(worker)
 }
 
 fn plugin_failed(plugin: &Plugin, during: &'static str, failure: Failure) -> HostError {

@@ -24,10 +24,10 @@
 //! # The life of a worker
 //!
 //! [`run`](host::run) in [`host`]: load the plugin ([`locate`] finds it), ask it to `prepare`, join
-//! Dynamo, start the engine or attach to one, gather its [`report`], `configure`, serve, pass a
-//! health check through plugin and engine, open the plugin's own [`routes`], publish the model card
-//! ([`registration`]). When the engine dies the worker leaves discovery at once; when it is back, it
-//! is configured and checked again and rejoins.
+//! Dynamo, start the engine or attach to one, gather its [`report`], `configure`, [`warm_up`], serve,
+//! pass a health check through plugin and engine, open the plugin's own [`routes`], publish the model
+//! card ([`registration`]). When the engine dies the worker leaves discovery at once; when it is
+//! back, it is configured, warmed up and checked again and rejoins.
 //!
 //! # One shutdown
 //!
@@ -55,3 +55,4 @@ pub mod registration;
 pub mod report;
 pub mod routes;
 pub mod shutdown;
+pub mod warm_up;

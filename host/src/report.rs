@@ -11,14 +11,15 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest report or model file, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Gathers `contact`'s reports, and its model files from `model_folder`. One that is not there is left out: the plugin
-/// decides what it cannot do without.
+/// Gathers `contact`'s reports, and its model files from `model_folder`. One that is not there is
+/// left out: the plugin decides what it cannot do without.
 pub async fn gather(
     client: &Client,
     contact: &Contact,
     model_folder: Option<&Path>,
     model_path: &str,
     served_name: &str,
+    address: String,
 ) -> EngineReport {
     let mut answers = Vec::with_capacity(contact.reports.len());
     for path in &contact.reports {
@@ -51,6 +52,7 @@ pub async fn gather(
     EngineReport {
         model_path: model_path.to_owned(),
         served_name: served_name.to_owned(),
+        address,
         answers,
         files,
     }

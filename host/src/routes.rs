@@ -1,42 +1,107 @@
-//! The plugin's own routes, under `/engine/` on the system server.
+//! What operators may ask of the worker: the plugin's own routes, on the system server and as
+//! endpoints in Dynamo.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use dynamo_host_failure::Failure;
-use dynamo_host_plane::{Plane, RouteHandler};
-use dynamo_host_plugin::Plugin;
+use dynamo_host_plane::{
+    Chunks, Codec, EndpointId, Handler, Plane, Request, RouteHandler, ServeOptions, Served,
+};
+use dynamo_host_plugin::{Plugin, Route, Surface};
+use futures::stream;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
+use crate::error::HostError;
 use crate::handler::WorkerHandler;
 
-/// Serves what `plugin` lists. Each call sees the state of the worker at that moment, so that a
-/// route speaks of the engine that runs.
+/// Serves `routes`. `beside` is the worker's endpoint. Returns the endpoints that were opened for
+/// them.
 ///
 /// # Errors
-/// The failure of the plugin's code when it is asked for its routes.
+/// Dynamo does not take an endpoint's name, or discovery does not answer.
 pub async fn serve(
+    routes: Vec<Route>,
     plane: &Plane,
     plugin: &Plugin,
-    handler: &Arc<WorkerHandler>,
-) -> Result<(), Failure> {
-    for route in plugin.routes().await? {
-        tracing::info!("route /engine/{}: {}", route.path, route.summary);
-        plane.register_route(&route.path, answer(&route.path, plugin, handler));
+    worker: &Arc<WorkerHandler>,
+    beside: &EndpointId,
+) -> Result<Vec<Served>, HostError> {
+    let turn = Arc::new(Mutex::new(()));
+    let name = &plugin.manifest().name;
+    let mut endpoints = Vec::new();
+    for route in routes {
+        let (plugin, worker, turn) = (plugin.clone(), worker.clone(), turn.clone());
+        let answering = Arc::new(Answering { path: route.path.clone(), plugin, worker, turn });
+        match route.surface {
+            Surface::System => {
+                tracing::info!("route /engine/{}: {}", route.path, route.summary);
+                plane.register_route(&route.path, on_system_server(answering));
+            }
+            Surface::Endpoint => {
+                let id = EndpointId { endpoint: route.path, ..beside.clone() };
+                tracing::info!("endpoint {id}: {}", route.summary);
+                let served = plane.serve(id, answering, ServeOptions::default()).await?;
+                // Nothing to ask it: it is ready.
+                served.probe().await.map_err(|failure| HostError::Plugin {
+                    plugin: name.clone(),
+                    during: "list-routes",
+                    failure,
+                })?;
+                endpoints.push(served);
+            }
+        }
     }
-    Ok(())
+    Ok(endpoints)
 }
 
-fn answer(path: &str, plugin: &Plugin, handler: &Arc<WorkerHandler>) -> RouteHandler {
-    let (path, plugin, handler) = (path.to_owned(), plugin.clone(), handler.clone());
-    Arc::new(move |body: Value| {
-        let (path, plugin, handler) = (path.clone(), plugin.clone(), handler.clone());
-        Box::pin(async move {
-            let state = handler.state();
-            let body = body.to_string().into_bytes();
-            let answer = plugin.handle_route(&path, &state, &body).await?;
-            serde_json::from_slice(&answer).map_err(|error| {
-                Failure::internal(format!("the plugin's answer to {path} is not JSON: {error}"))
-            })
+/// One route.
+struct Answering {
+    path: String,
+    plugin: Plugin,
+    worker: Arc<WorkerHandler>,
+    /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Answering {
+    /// Each call sees the state of the worker at that moment, so that a route speaks of the engine
+    /// that runs.
+    async fn answer(&self, body: Value) -> Result<Value, Failure> {
+        let _turn = self.turn.lock().await;
+        let state = self.worker.state();
+        let body = body.to_string().into_bytes();
+        let answer = self.plugin.handle_route(&self.path, &state, &body).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            Failure::internal(format!("the plugin's answer to {} is not JSON: {error}", self.path))
         })
+    }
+}
+
+fn on_system_server(route: Arc<Answering>) -> RouteHandler {
+    Arc::new(move |body| {
+        let route = route.clone();
+        Box::pin(async move { route.answer(body).await })
     })
+}
+
+#[async_trait]
+impl Handler for Answering {
+    async fn handle(&self, request: Request) -> Result<Chunks, Failure> {
+        let unreadable = |error: String| {
+            Failure::invalid_request(format!("the request cannot be read: {error}"))
+        };
+        let body =
+            match request.codec {
+                Codec::Json => serde_json::from_slice(&request.body)
+                    .map_err(|error| unreadable(error.to_string())),
+                Codec::Msgpack => rmp_serde::from_slice(&request.body)
+                    .map_err(|error| unreadable(error.to_string())),
+            }?;
+        let answer = rmp_serde::to_vec_named(&self.answer(body).await?)
+            .map_err(|error| Failure::internal(error.to_string()))?;
+        Ok(Box::pin(stream::once(std::future::ready(Ok(Bytes::from(answer))))))
+    }
 }

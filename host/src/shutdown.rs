@@ -4,6 +4,7 @@
 //! finished, up to a bounded time, and only then handed over.
 
 use std::io;
+use std::iter;
 use std::time::Duration;
 
 use dynamo_host_engine::Engine;
@@ -53,17 +54,20 @@ pub struct Patience {
 /// Exit code after a second signal, as a shell reports a process ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Ends a worker that serves.
+/// Ends a worker that serves; `routes` are the endpoints beside it.
 pub async fn drain(
     plane: &Plane,
     served: &Served,
+    routes: &[Served],
     handler: &WorkerHandler,
     engine: &Engine,
     patience: Patience,
 ) {
     plane.set_ready(false);
-    if let Err(error) = served.withdraw().await {
-        tracing::warn!("could not leave discovery: {error}");
+    for endpoint in iter::once(served).chain(routes) {
+        if let Err(error) = endpoint.withdraw().await {
+            tracing::warn!("could not leave discovery: {error}");
+        }
     }
     tracing::info!(
         in_flight = served.in_flight(),
@@ -81,8 +85,10 @@ pub async fn drain(
     // Whatever fails from here on fails because we leave.
     handler.leave();
     engine.shutdown(patience.engine).await;
-    if let Err(error) = served.close().await {
-        tracing::warn!("could not close the endpoint: {error}");
+    for endpoint in iter::once(served).chain(routes) {
+        if let Err(error) = endpoint.close().await {
+            tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());
+        }
     }
     plane.shutdown().await;
 }

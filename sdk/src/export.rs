@@ -102,6 +102,11 @@ fn configure<W: Worker>(settings: &[u8], engine: EngineReport) -> Result<contrac
         state: rmp_serde::to_vec(&worker)?,
         registration: worker.registration()?,
         health_check: worker.health_check()?.to_string().into_bytes(),
+        warm_up: worker
+            .warm_up()?
+            .into_iter()
+            .map(|request| request.to_string().into_bytes())
+            .collect(),
     })
 }
 

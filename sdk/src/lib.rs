@@ -83,7 +83,7 @@ pub use bindings::dynamo::worker::types::{
 pub use bindings::exports::dynamo::worker::worker::{
     Contact, Input, Instrument, Isolation, Manifest, Metric, Registration, Setup, Start,
 };
-pub use bindings::routed::exports::dynamo::worker::routes::Route;
+pub use bindings::routed::exports::dynamo::worker::routes::{Route, Surface};
 pub use builders::send_to_engine;
 pub use chunks::{Chunks, parse_event};
 pub use error::{Error, Result};
@@ -96,7 +96,7 @@ pub mod prelude {
     pub use crate::{
         Call, Chunks, Contact, Converter, EngineReport, Error, Flow, Framing, Input, Isolation,
         Kind, Manifest, Plan, Prompt, Registration, Request, Result, Route, Routes, Setup, Start,
-        Worker, parse_event,
+        Surface, Worker, parse_event,
     };
     pub use serde::de::IgnoredAny;
     pub use serde::{Deserialize, Serialize};

@@ -13,6 +13,7 @@ pub fn engine_report(path: &str, answer: &Value) -> EngineReport {
     EngineReport {
         model_path: "test-model".into(),
         served_name: "test-model".into(),
+        address: "127.0.0.1".into(),
         answers: vec![(path.into(), answer.to_string().into_bytes())],
         files: Vec::new(),
     }

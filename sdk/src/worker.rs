@@ -36,13 +36,18 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
     /// A request that costs little and passes through the whole worker.
     fn health_check(&self) -> Result<serde_json::Value>;
 
+    /// Requests the host sends through the worker before it serves, all at once. None by default.
+    fn warm_up(&self) -> Result<Vec<serde_json::Value>> {
+        Ok(Vec::new())
+    }
+
     /// Turns one request into an engine call.
     fn plan(&self, request: &Request, prompt: &Prompt) -> Result<Plan<Self::Converter>>;
 }
 
-/// HTTP routes of the worker's own, under `/engine/` on the host's system server: for operators, to
-/// control the engine ([`send_to_engine`](crate::send_to_engine)). Exported with
-/// `export!(MyWorker, routes);`.
+/// What operators ask of the worker, to control its engine
+/// ([`send_to_engine`](crate::send_to_engine)): HTTP routes under `/engine/` on the host's system
+/// server, or endpoints of their own in Dynamo. Exported with `export!(MyWorker, routes);`.
 pub trait Routes: Worker {
     /// The routes there are.
     fn routes() -> Vec<Route>;

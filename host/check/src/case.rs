@@ -89,20 +89,36 @@ pub struct Case {
     pub registration: Option<Value>,
     /// The health check `configure` must answer.
     pub health_check: Option<Value>,
+    /// What `configure` must answer: the requests to warm up with.
+    pub warm_up: Option<Value>,
 }
 
 /// What the engine said about itself.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Engine {
     /// `--model-path`.
     pub model_path: String,
     /// The name clients ask for; the model path if empty.
     pub served_name: String,
+    /// Under which other workers reach the machine.
+    pub address: String,
     /// Answers by path.
     pub answers: BTreeMap<String, Value>,
     /// Files of the model by name.
     pub files: BTreeMap<String, Value>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Engine {
+            model_path: String::new(),
+            served_name: String::new(),
+            address: "127.0.0.1".into(),
+            answers: BTreeMap::new(),
+            files: BTreeMap::new(),
+        }
+    }
 }
 
 /// The values the host draws for a request: fixed here, so that a case comes out the same each time.
@@ -319,7 +335,7 @@ impl Case {
 
     /// Whether the case has the plugin meet an engine.
     pub fn configures(&self) -> bool {
-        let looks = [&self.request, &self.registration, &self.health_check];
+        let looks = [&self.request, &self.registration, &self.health_check, &self.warm_up];
         looks.into_iter().any(Option::is_some) || !self.prepares()
     }
 
@@ -330,10 +346,11 @@ impl Case {
         if self.name.is_empty() || self.name.contains(char::is_whitespace) {
             return Err("name: must not be empty or have white space".into());
         }
-        let looks = [&self.request, &self.registration, &self.health_check, &self.setup];
+        let looks =
+            [&self.request, &self.registration, &self.health_check, &self.warm_up, &self.setup];
         if looks.into_iter().all(Option::is_none) && self.error.is_none() {
             return Err("checks nothing: it has no `request`, `setup`, `registration`, \
-                        `health_check` or `error`"
+                        `health_check`, `warm_up` or `error`"
                 .into());
         }
         match &self.request {
@@ -368,6 +385,7 @@ impl Case {
             ("setup", &self.setup),
             ("registration", &self.registration),
             ("health_check", &self.health_check),
+            ("warm_up", &self.warm_up),
         ];
         for (name, document) in documents {
             document.iter().try_for_each(|document| check_patterns(name, document))?;

@@ -79,6 +79,12 @@ impl Runner {
         let configured = self.plugin.configure(&settings, report(&case.engine)).await?;
         observed.registration = Some(registration(&configured.registration, observed));
         observed.health_check = document("health_check", &configured.health_check, observed);
+        let warm_up: Vec<Value> = configured
+            .warm_up
+            .iter()
+            .filter_map(|request| document("warm_up", request, observed))
+            .collect();
+        observed.warm_up = Some(warm_up.into());
         let Some(request) = &case.request else { return Ok(()) };
         let worker = Worker::new(
             self.plugin.clone(),
@@ -192,6 +198,7 @@ fn report(engine: &case::Engine) -> EngineReport {
     EngineReport {
         model_path: engine.model_path.clone(),
         served_name: served_name.into(),
+        address: engine.address.clone(),
         answers: documents(&engine.answers),
         files: documents(&engine.files),
     }

@@ -13,6 +13,7 @@ pub(crate) struct Observed {
     pub(crate) setup: Option<Value>,
     pub(crate) registration: Option<Value>,
     pub(crate) health_check: Option<Value>,
+    pub(crate) warm_up: Option<Value>,
     /// The calls of the engine, in order.
     pub(crate) calls: Vec<Seen>,
     /// The chunks of the response, decoded.
@@ -30,6 +31,7 @@ pub(crate) fn differences(case: &Case, observed: &Observed) -> Vec<Difference> {
         ("setup", &case.setup, &observed.setup),
         ("registration", &case.registration, &observed.registration),
         ("health_check", &case.health_check, &observed.health_check),
+        ("warm_up", &case.warm_up, &observed.warm_up),
     ];
     for (what, expected, got) in answers {
         // If it did not come, there is a failure, which is reported below.

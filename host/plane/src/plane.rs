@@ -85,6 +85,12 @@ impl Plane {
         self.runtime.connection_id()
     }
 
+    /// The IP address under which other machines reach this one, in brackets if it is IPv6:
+    /// what dynamo-runtime advertises unless a variable says otherwise.
+    pub fn local_address() -> String {
+        dynamo_runtime::utils::local_ip_for_advertise()
+    }
+
     /// Where the system server listens, if it runs.
     pub fn system_address(&self) -> Option<SocketAddr> {
         self.runtime.system_status_server_info().map(|server| server.socket_addr)

@@ -28,7 +28,7 @@ pub use bindings::contract::{
     Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Output,
     Registration, Setup, Start,
 };
-pub use bindings::routes::Route;
+pub use bindings::routes::{Route, Surface};
 pub use bindings::types::{Call, EngineReport, Framing, Fresh, Request};
 pub use dynamo_host_failure::{Failure, Kind};
 pub use grants::{Grant, Grants, UnknownGrant};

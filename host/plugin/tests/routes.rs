@@ -36,6 +36,7 @@ async fn routed() -> (Plugin, Vec<u8>) {
     let report = EngineReport {
         model_path: "a model".into(),
         served_name: String::new(),
+        address: "127.0.0.1".into(),
         answers: Vec::new(),
         files: Vec::new(),
     };

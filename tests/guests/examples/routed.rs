@@ -53,8 +53,11 @@ impl Worker for Routed {
 
 impl Routes for Routed {
     fn routes() -> Vec<Route> {
-        let route =
-            |path: &str, summary: &str| Route { path: path.into(), summary: summary.into() };
+        let route = |path: &str, summary: &str| Route {
+            path: path.into(),
+            surface: Surface::System,
+            summary: summary.into(),
+        };
         vec![
             route("echo", "Answers the body and the model"),
             route("status", "Asks the engine"),
