@@ -10,17 +10,15 @@
 
 mod answer;
 mod call;
-mod settings;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
-use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{
-    Capabilities, Engine, ModelConfig, ServerInfo, disagg, health, launch,
+    Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
 };
 
 pub use answer::Answer;
-pub use settings::Settings;
 
 /// A worker that generates text.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,16 +32,7 @@ pub struct Decode {
     metadata_upload: bool,
     /// Only needed where the worker is configured, so no part of its state.
     #[serde(skip)]
-    card: Option<Card>,
-}
-
-/// How the worker stands in discovery.
-#[derive(Debug)]
-struct Card {
-    model_types: Vec<String>,
-    kv_cache_block_size: u32,
-    runtime_config: RuntimeConfig,
-    health_check: Json,
+    card: Card,
 }
 
 impl Worker for Decode {
@@ -53,59 +42,48 @@ impl Worker for Decode {
     fn describe() -> Manifest {
         Manifest::new("decode", env!("CARGO_PKG_VERSION"), "decode")
             .summary("Text generation with SGLang, alone or after a prefill worker")
-            .settings_schema(settings::schema())
+            .settings_schema(settings::schema(&[
+                "endpoint_types",
+                "frontend_decoding",
+                "enable_rl",
+                "dyn_tool_call_parser",
+                "dyn_reasoning_parser",
+                "dyn_default_thinking_mode",
+                "exclude_tools_when_tool_choice_none",
+                "engine_capabilities",
+            ]))
     }
 
     fn prepare(settings: Settings, start: Start) -> Result<Setup> {
-        settings.check()?;
+        check_settings(&settings)?;
         launch::setup(start)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        settings.check()?;
+        check_settings(&settings)?;
         let server = ServerInfo::from_report(&report)?;
         check_engine(&server)?;
         let model = ModelConfig::from_report(&report)?;
-        let capabilities = settings
-            .engine_capabilities
-            .as_deref()
-            .map_or_else(Capabilities::default, Capabilities::from_names);
         let disaggregated = server.disaggregation_mode.as_deref() == Some("decode");
         let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
         if disaggregated {
             health::pretend_transfer(&mut health_check, disagg::bootstrap_port(&server));
         }
-        let mut runtime_config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut runtime_config);
         Ok(Decode {
-            engine: Engine::new(&server, &model, capabilities),
+            engine: Engine::new(&server, &model, settings.capabilities()),
             disaggregated,
             frontend_decoding: settings.frontend_decoding.unwrap_or(false),
             metadata_upload: settings.enable_rl.unwrap_or(false),
-            card: Some(Card {
-                model_types: settings.model_types()?,
-                kv_cache_block_size: kv_cache_block_size(&server),
-                runtime_config,
-                health_check,
-            }),
+            card: Card::new(registration(&settings, &server, &model, disaggregated)?, health_check),
         })
     }
 
     fn registration(&self) -> Result<Registration> {
-        let card = self.card()?;
-        let mut registration =
-            Registration::aggregated([], Input::Tokens).runtime_config(&card.runtime_config)?;
-        registration.model_types.clone_from(&card.model_types);
-        registration.kv_cache_block_size = card.kv_cache_block_size;
-        if self.disaggregated {
-            registration.worker_type = "decode".into();
-            registration.needs = vec![vec!["prefill".into()]];
-        }
-        Ok(registration)
+        self.card.registration()
     }
 
     fn health_check(&self) -> Result<Json> {
-        Ok(self.card()?.health_check.clone())
+        self.card.health_check()
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {
@@ -114,34 +92,49 @@ impl Worker for Decode {
     }
 }
 
-impl Decode {
-    fn card(&self) -> Result<&Card> {
-        self.card.as_ref().ok_or_else(|| Error::internal("the worker was not configured here"))
+fn registration(
+    settings: &Settings,
+    server: &ServerInfo,
+    model: &ModelConfig,
+    disaggregated: bool,
+) -> Result<Registration> {
+    let model_types = settings.model_types()?;
+    let mut config = RuntimeConfig::new(server, model);
+    settings.describe_on(&mut config);
+    if !model_types.is_empty() {
+        config.takes_native_requests();
     }
+    let mut registration = Registration::aggregated([], Input::Tokens);
+    if disaggregated {
+        registration.worker_type = "decode".into();
+        registration.needs = vec![vec!["prefill".into()]];
+        config.cancels_during_transfer();
+    }
+    registration.model_types = model_types;
+    registration.kv_cache_block_size = kv_cache_block_size(server);
+    registration.runtime_config(&config)
+}
+
+fn check_settings(settings: &Settings) -> Result<()> {
+    if settings.use_sglang_tokenizer == Some(true) {
+        return Err(Error::new(
+            Kind::NotImplemented,
+            "use_sglang_tokenizer: this plugin serves token ids; leave tokenizing to the frontend",
+        ));
+    }
+    settings.model_types().map(drop)
 }
 
 /// Refuses engines that would answer, but not as a worker of this type must.
 fn check_engine(server: &ServerInfo) -> Result<()> {
-    let refuse = |why: String| Err(Error::new(Kind::NotImplemented, why));
     disagg::check_mode(server, &["null", "decode"])?;
-    if let Some(algorithm) = server.dllm_algorithm.as_deref().filter(|name| !name.is_empty()) {
-        return refuse(format!(
-            "the engine runs a diffusion language model (--dllm-algorithm {algorithm}), which this \
-             worker type does not serve"
-        ));
-    }
-    if server.is_embedding == Some(true) {
-        return refuse(
-            "the engine computes embeddings (--is-embedding); this worker type generates text"
-                .into(),
-        );
-    }
+    server.check_generates_text()?;
     if server.incremental_streaming_output == Some(false) {
-        return refuse(
+        return Err(Error::new(
+            Kind::NotImplemented,
             "the engine repeats the whole answer in every chunk; start it with \
-             --incremental-streaming-output"
-                .into(),
-        );
+             --incremental-streaming-output",
+        ));
     }
     Ok(())
 }

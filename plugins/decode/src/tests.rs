@@ -125,7 +125,10 @@ fn the_card() {
     let config: Json = serde_json::from_slice(&registration.runtime_config).unwrap();
     assert_eq!(config["total_kv_blocks"], 7);
     assert_eq!(config["tool_call_parser"], "hermes");
-    assert_eq!(config["runtime_data"], json!({"default_thinking_mode": "disabled"}));
+    assert_eq!(
+        config["runtime_data"],
+        json!({"default_thinking_mode": "disabled", "sglang_generate": true})
+    );
     assert_eq!(worker.health_check().unwrap()["token_ids"], json!([1]));
 
     let hidden = configured(json!({"endpoint_types": "none"}), json!({})).unwrap();

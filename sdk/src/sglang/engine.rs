@@ -92,6 +92,18 @@ impl Default for Capabilities {
 }
 
 impl Capabilities {
+    /// What they are called: members of `/generate`.
+    pub const NAMES: [&str; 8] = [
+        "cache_salt",
+        "disagg_prefill_dp_rank",
+        "mm_hashes",
+        "parent_session_id",
+        "priority",
+        "require_reasoning",
+        "return_routed_experts",
+        "session_id",
+    ];
+
     /// Just those named. Names nobody asks about are passed over.
     pub fn from_names(names: &[String]) -> Self {
         let named = |name: &str| names.iter().any(|known| known == name);

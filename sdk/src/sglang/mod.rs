@@ -25,10 +25,12 @@ mod references;
 pub mod registration;
 pub mod sampling;
 pub mod server;
+pub mod settings;
 pub mod thinking;
 pub mod tokens;
 
 pub use engine::{Capabilities, Engine};
 pub use generate::GenerateBody;
 pub use server::{ModelConfig, ServerInfo};
+pub use settings::Settings;
 pub use tokens::TokenConverter;

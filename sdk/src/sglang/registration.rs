@@ -4,6 +4,39 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{ModelConfig, ServerInfo};
+use crate::{Error, Registration, Result};
+
+/// What a worker finds out about its place in Dynamo when it is configured. Requests do not need it,
+/// so it is no part of the worker's state: `#[serde(skip)]` it.
+#[derive(Debug, Default)]
+pub struct Card(Option<(Registration, Value)>);
+
+impl Card {
+    /// The registration and the health check of a worker.
+    pub fn new(registration: Registration, health_check: Value) -> Self {
+        Card(Some((registration, health_check)))
+    }
+
+    /// The registration.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::Kind) if the worker was read back from its state.
+    pub fn registration(&self) -> Result<Registration> {
+        self.known().map(|(registration, _)| registration.clone())
+    }
+
+    /// The health check.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::Kind) if the worker was read back from its state.
+    pub fn health_check(&self) -> Result<Value> {
+        self.known().map(|(_, health_check)| health_check.clone())
+    }
+
+    fn known(&self) -> Result<&(Registration, Value)> {
+        self.0.as_ref().ok_or_else(|| Error::internal("the worker was not configured here"))
+    }
+}
 
 /// Facts for routers and frontends. Mirrors Dynamo's `register.py`; what is none is left to Dynamo's
 /// default.
@@ -38,6 +71,9 @@ pub struct RuntimeConfig {
     pub kv_event_publishing_enabled: bool,
     /// Whether the worker answers routers that ask what its KV cache holds.
     pub enable_local_indexer: bool,
+    /// Where decode engines find the engine, if it does their prefill.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disaggregated_endpoint: Option<Endpoint>,
     /// Whether tokens are speculated on in EAGLE's way.
     pub enable_eagle: bool,
     /// What Dynamo has no member for.
@@ -77,11 +113,32 @@ impl RuntimeConfig {
             // The host does not relay the engine's KV events, and routers must not wait for any.
             kv_event_publishing_enabled: false,
             enable_local_indexer: false,
+            disaggregated_endpoint: None,
             enable_eagle: algorithm
                 .is_some_and(|name| name.to_ascii_uppercase().starts_with("EAGLE")),
             runtime_data,
         }
     }
+
+    /// Says that the worker takes requests in SGLang's own words ([`super::native`]).
+    pub fn takes_native_requests(&mut self) {
+        self.runtime_data.insert("sglang_generate".into(), true.into());
+    }
+
+    /// Says that a request can be given up while its prompt is on the way between two engines: the
+    /// engine is told, whatever state it is in.
+    pub fn cancels_during_transfer(&mut self) {
+        self.runtime_data.insert("disagg_prefill_cancel_anytime_v1".into(), true.into());
+    }
+}
+
+/// `disaggregated_endpoint` of a model card.
+#[derive(Clone, Debug, Serialize)]
+pub struct Endpoint {
+    /// The prefill engine's host, an IPv6 address in brackets.
+    pub bootstrap_host: String,
+    /// The port of its bootstrap server.
+    pub bootstrap_port: u16,
 }
 
 /// Tokens per block as Dynamo's router counts them.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{EngineReport, Error, Result};
+use crate::{EngineReport, Error, Kind, Result};
 
 /// Where the server answers with all its arguments.
 pub const SERVER_INFO: &str = "/server_info";
@@ -79,6 +79,29 @@ impl ServerInfo {
     /// [`Kind::BackendProtocol`](crate::Kind) if a member has another type than SGLang gives it.
     pub fn from_report(report: &EngineReport) -> Result<Self> {
         parse(report.answer(SERVER_INFO), SERVER_INFO)
+    }
+}
+
+impl ServerInfo {
+    /// Refuses engines that do something else than generate text token by token.
+    ///
+    /// # Errors
+    /// [`Kind::NotImplemented`], naming the flag that says so.
+    pub fn check_generates_text(&self) -> Result<()> {
+        let refuse = |why: String| Err(Error::new(Kind::NotImplemented, why));
+        if let Some(algorithm) = self.dllm_algorithm.as_deref().filter(|name| !name.is_empty()) {
+            return refuse(format!(
+                "the engine runs a diffusion language model (--dllm-algorithm {algorithm}), which \
+                 this worker type does not serve"
+            ));
+        }
+        if self.is_embedding == Some(true) {
+            return refuse(
+                "the engine computes embeddings (--is-embedding); this worker type generates text"
+                    .into(),
+            );
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,128 @@
+//! What the operator can say about a worker that generates text, beside the engine's own flags.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::Capabilities;
+use super::registration::RuntimeConfig;
+use crate::{Error, Result};
+
+/// Settings, by the names of Dynamo's flags. Not every worker type heeds all of them:
+/// [`schema`] is told which.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// `--endpoint-types`: surfaces to serve, `chat` and `completions`, or `none` for a worker only
+    /// other workers call.
+    pub endpoint_types: Option<EndpointTypes>,
+    /// `--use-sglang-tokenizer`.
+    pub use_sglang_tokenizer: Option<bool>,
+    /// `--frontend-decoding`.
+    pub frontend_decoding: Option<bool>,
+    /// `--enable-rl`.
+    pub enable_rl: Option<bool>,
+    /// `--dyn-tool-call-parser`.
+    pub dyn_tool_call_parser: Option<String>,
+    /// `--dyn-reasoning-parser`.
+    pub dyn_reasoning_parser: Option<String>,
+    /// `--dyn-default-thinking-mode`.
+    pub dyn_default_thinking_mode: Option<String>,
+    /// `--exclude-tools-when-tool-choice-none`.
+    pub exclude_tools_when_tool_choice_none: Option<bool>,
+    /// The optional members of `/generate` that the engine takes, for versions other than 0.5.23.
+    pub engine_capabilities: Option<Vec<String>>,
+}
+
+/// Surfaces, as a list or as words with commas between them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum EndpointTypes {
+    /// `"chat,completions"`.
+    Words(String),
+    /// `["chat", "completions"]`.
+    List(Vec<String>),
+}
+
+impl Settings {
+    /// The surfaces to serve.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](crate::Kind) for words that are no surfaces.
+    pub fn model_types(&self) -> Result<Vec<String>> {
+        let words: Vec<&str> = match &self.endpoint_types {
+            None => vec!["chat", "completions"],
+            Some(EndpointTypes::Words(words)) => words.split(',').map(str::trim).collect(),
+            Some(EndpointTypes::List(words)) => words.iter().map(|word| word.trim()).collect(),
+        };
+        match words[..] {
+            ["none"] => return Ok(Vec::new()),
+            [_, ..] if words.iter().all(|word| ["chat", "completions"].contains(word)) => {}
+            _ => {
+                return Err(Error::invalid_request(format!(
+                    "endpoint_types: {}: not a list of `chat` and `completions`, nor `none` alone",
+                    words.join(",")
+                )));
+            }
+        }
+        Ok(words.into_iter().map(String::from).collect())
+    }
+
+    /// The optional members of `/generate` that the engine takes.
+    pub fn capabilities(&self) -> Capabilities {
+        self.engine_capabilities
+            .as_deref()
+            .map_or_else(Capabilities::default, Capabilities::from_names)
+    }
+
+    /// Writes what the frontend must know onto the model card.
+    pub fn describe_on(&self, config: &mut RuntimeConfig) {
+        config.tool_call_parser.clone_from(&self.dyn_tool_call_parser);
+        config.reasoning_parser.clone_from(&self.dyn_reasoning_parser);
+        config.exclude_tools_when_tool_choice_none = self.exclude_tools_when_tool_choice_none;
+        if let Some(mode) = &self.dyn_default_thinking_mode {
+            config.runtime_data.insert("default_thinking_mode".into(), mode.as_str().into());
+        }
+    }
+}
+
+/// JSON Schema of those members of [`Settings`] a worker type heeds.
+pub fn schema(heeded: &[&str]) -> Value {
+    let flag = |description: &str, default: bool| json!({"description": description, "type": "boolean", "default": default});
+    let text = |description: &str| json!({"description": description, "type": "string"});
+    let Value::Object(mut properties) = json!({
+        "endpoint_types": {
+            "description": "Surfaces to serve: chat, completions, or none",
+            "type": ["string", "array"],
+            "default": "chat,completions",
+        },
+        "use_sglang_tokenizer": flag(
+            "Deprecated: the engine tokenizes, and only chat is served",
+            false,
+        ),
+        "frontend_decoding": flag("The frontend fetches and decodes media", false),
+        "enable_rl": flag(
+            "Clients may ask for uploads of metadata (not supported yet: such requests fail)",
+            false,
+        ),
+        "dyn_tool_call_parser": text("The frontend's parser of tool calls"),
+        "dyn_reasoning_parser": text("The frontend's parser of reasoning"),
+        "dyn_default_thinking_mode": {
+            "description": "Whether models think where the request does not say",
+            "enum": ["enabled", "disabled"],
+        },
+        "exclude_tools_when_tool_choice_none": flag(
+            "Hide the tools from the model when tool_choice is none",
+            true,
+        ),
+        "engine_capabilities": {
+            "description": "Optional members of /generate the engine takes; by default those of \
+                            SGLang 0.5.23",
+            "type": "array",
+            "items": {"enum": Capabilities::NAMES},
+        },
+    }) else {
+        return Value::Object(Map::new());
+    };
+    properties.retain(|name, _| heeded.contains(&name.as_str()));
+    json!({"type": "object", "properties": properties})
+}
