@@ -13,6 +13,7 @@ use dynamo_host_plugin::{
 };
 use dynamo_host_request::{SystemFresh, Worker};
 
+use crate::adapters::Adapters;
 use crate::cli::Arguments;
 use crate::control::Control;
 use crate::error::HostError;
@@ -50,7 +51,9 @@ struct Host {
     metrics: Option<Arc<Metrics>>,
     plane: Plane,
     engine: Engine,
-    served: Served,
+    served: Arc<Served>,
+    /// The LoRA adapters, where the operator enabled them.
+    adapters: Option<Arc<Adapters>>,
     /// Endpoints beside it, for the plugin's own routes.
     routes: Vec<Served>,
     handler: Arc<WorkerHandler>,
@@ -85,14 +88,17 @@ impl Host {
             plane.append_metrics(move || metrics.text());
         }
         let control = Control(engine.client().clone());
+        let adapters = Adapters::if_enabled();
         plugin.connect(Hooks {
+            adapters: adapters.clone().map(|adapters| adapters as Arc<_>),
             engine: Some(Arc::new(control)),
             metrics: metrics.clone().map(|metrics| metrics as Arc<_>),
         });
 
         let configured = configure(&plugin, &contact, &engine, arguments).await?;
-        let handler =
-            Arc::new(WorkerHandler::new(warm_worker(&plugin, &configured, &engine).await?));
+        let handler = Arc::new(WorkerHandler::new(
+            warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?,
+        ));
         let endpoint = endpoint(arguments, &configured.registration.component);
         let facts = registration::card(&configured.registration, arguments).map_err(|error| {
             let reason = format!("runtime_config is no JSON object: {error}");
@@ -107,7 +113,10 @@ impl Host {
             health_payload: Some(health_payload),
             labels: vec![("model".to_owned(), model.clone())],
         };
-        let served = plane.serve(endpoint, handler.clone(), options).await?;
+        let served = Arc::new(plane.serve(endpoint, handler.clone(), options).await?);
+        if let Some(adapters) = &adapters {
+            adapters.attach(served.clone());
+        }
         probe(&served, &plugin, arguments).await?;
         let routes = plugin
             .routes()
@@ -125,6 +134,7 @@ impl Host {
             plane,
             engine,
             served,
+            adapters,
             routes,
             handler,
         })
@@ -183,6 +193,9 @@ impl Host {
                     if let Err(error) = self.served.withdraw().await {
                         tracing::warn!("could not leave discovery: {error}");
                     }
+                    if let Some(adapters) = &self.adapters {
+                        adapters.forget().await;
+                    }
                 }
                 _ => {}
             }
@@ -195,7 +208,8 @@ impl Host {
     async fn return_to_service(&self) -> Result<(), HostError> {
         let configured =
             configure(&self.plugin, &self.contact, &self.engine, &self.arguments).await?;
-        self.handler.replace(warm_worker(&self.plugin, &configured, &self.engine).await?);
+        let adapters = self.adapters.as_deref();
+        self.handler.replace(warm_worker(&self.plugin, &configured, &self.engine, adapters).await?);
         probe(&self.served, &self.plugin, &self.arguments).await?;
         self.served.rejoin().await?;
         self.plane.set_ready(true);
@@ -284,9 +298,11 @@ async fn warm_worker(
     plugin: &Plugin,
     configured: &Configured,
     engine: &Engine,
+    adapters: Option<&Adapters>,
 ) -> Result<Worker<engine::Client>, HostError> {
     let state = configured.state.clone();
-    let worker = Worker::new(plugin.clone(), state, engine.client().clone(), SystemFresh);
+    let worker = Worker::new(plugin.clone(), state, engine.client().clone(), SystemFresh)
+        .with_adapters(adapters.map(Adapters::names).unwrap_or_default());
     warm_up::run(&worker, configured.warm_up.clone())
         .await
         .map_err(|failure| plugin_failed(plugin, "warm-up", failure))?;

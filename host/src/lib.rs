@@ -43,6 +43,7 @@ pub use {
     dynamo_host_plugin as plugin, dynamo_host_request as request,
 };
 
+pub mod adapters;
 pub mod cli;
 pub mod control;
 pub mod error;

@@ -58,9 +58,9 @@ pub struct Case {
     /// What the engine said about itself.
     #[serde(default)]
     pub engine: Engine,
-    /// LoRA adapters the engine has loaded.
-    #[serde(default)]
-    pub adapters: Vec<String>,
+    /// LoRA adapters that are loaded; none if the operator has not enabled adapters.
+    #[serde(default = "no_adapter")]
+    pub adapters: Option<Vec<String>>,
     /// The values the host draws for the request.
     #[serde(default)]
     pub fresh: Fresh,
@@ -83,6 +83,10 @@ pub struct Case {
     /// The failure that must end the request, or the `configure` or `prepare` before it.
     pub error: Option<Error>,
 
+    /// Calls of the plugin's own routes, in order.
+    #[serde(default)]
+    pub routes: Vec<RouteCall>,
+
     /// What `prepare` must answer.
     pub setup: Option<Value>,
     /// The registration `configure` must answer.
@@ -91,6 +95,27 @@ pub struct Case {
     pub health_check: Option<Value>,
     /// What `configure` must answer: the requests to warm up with.
     pub warm_up: Option<Value>,
+}
+
+/// A call of one of the plugin's own routes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteCall {
+    /// The route.
+    pub path: String,
+    /// What it is sent.
+    #[serde(default = "empty_object")]
+    pub body: Value,
+    /// What it must answer.
+    pub answer: Value,
+}
+
+fn empty_object() -> Value {
+    Value::Object(Default::default())
+}
+
+fn no_adapter() -> Option<Vec<String>> {
+    Some(Vec::new())
 }
 
 /// What the engine said about itself.
@@ -336,7 +361,7 @@ impl Case {
     /// Whether the case has the plugin meet an engine.
     pub fn configures(&self) -> bool {
         let looks = [&self.request, &self.registration, &self.health_check, &self.warm_up];
-        looks.into_iter().any(Option::is_some) || !self.prepares()
+        looks.into_iter().any(Option::is_some) || !self.routes.is_empty() || !self.prepares()
     }
 
     fn validate(&self) -> Result<(), String> {
@@ -348,19 +373,20 @@ impl Case {
         }
         let looks =
             [&self.request, &self.registration, &self.health_check, &self.warm_up, &self.setup];
-        if looks.into_iter().all(Option::is_none) && self.error.is_none() {
+        if looks.into_iter().all(Option::is_none) && self.routes.is_empty() && self.error.is_none()
+        {
             return Err("checks nothing: it has no `request`, `setup`, `registration`, \
-                        `health_check`, `warm_up` or `error`"
+                        `health_check`, `warm_up`, `routes` or `error`"
                 .into());
         }
         match &self.request {
             Some(Value::Object(_)) => {}
             Some(_) => return Err("request: must be an object".into()),
-            None if self.chunks.is_some()
-                || !self.exchanges.is_empty()
-                || !self.aborts.is_empty() =>
-            {
-                return Err("`exchanges`, `aborts` and `chunks` need a `request`".into());
+            None if self.chunks.is_some() || !self.aborts.is_empty() => {
+                return Err("`aborts` and `chunks` need a `request`".into());
+            }
+            None if !self.exchanges.is_empty() && self.routes.is_empty() => {
+                return Err("`exchanges` need a `request` or `routes`".into());
             }
             None => {}
         }
@@ -387,6 +413,9 @@ impl Case {
             ("health_check", &self.health_check),
             ("warm_up", &self.warm_up),
         ];
+        for (i, route) in self.routes.iter().enumerate() {
+            check_patterns(&format!("routes[{i}].answer"), &route.answer)?;
+        }
         for (name, document) in documents {
             document.iter().try_for_each(|document| check_patterns(name, document))?;
         }

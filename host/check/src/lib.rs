@@ -9,6 +9,7 @@
 //! The format of case files is documented beside the cases, in `tests/cases/README.md`; `case` is
 //! its form.
 
+mod adapters;
 mod case;
 mod compare;
 mod files;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::adapters::ScriptedAdapters;
 use crate::case::{self, Case};
 use crate::compare::Difference;
 use crate::script::{Control, Pace, Script};
@@ -22,16 +23,19 @@ use crate::verdict::{self, Observed};
 pub(crate) struct Runner {
     plugin: Plugin,
     control: Control,
+    adapters: ScriptedAdapters,
 }
 
 impl Runner {
     pub(crate) fn new(plugin: Plugin) -> Self {
         let control = Control::default();
+        let adapters = ScriptedAdapters::default();
         plugin.connect(Hooks {
+            adapters: Some(Arc::new(adapters.clone())),
             engine: Some(Arc::new(control.clone())),
             metrics: Some(Arc::new(NoMetrics)),
         });
-        Runner { plugin, control }
+        Runner { plugin, control, adapters }
     }
 
     /// Every difference between what `case` expects and what comes of it.
@@ -55,6 +59,7 @@ impl Runner {
         let mut observed = Observed::default();
         let script = Script::new(&case.exchanges, pace);
         self.control.play(&script);
+        self.adapters.play(&script, case.adapters.as_deref());
         if let Err(failure) = self.stages(case, &script, &mut observed).await {
             observed.failure = Some(failure);
         }
@@ -85,6 +90,12 @@ impl Runner {
             .filter_map(|request| document("warm_up", request, observed))
             .collect();
         observed.warm_up = Some(warm_up.into());
+        for route in &case.routes {
+            let body = route.body.to_string().into_bytes();
+            let answer = self.plugin.handle_route(&route.path, &configured.state, &body).await?;
+            let answer = document("route", &answer, observed).unwrap_or_default();
+            observed.routes.push(answer);
+        }
         let Some(request) = &case.request else { return Ok(()) };
         let worker = Worker::new(
             self.plugin.clone(),
@@ -92,7 +103,7 @@ impl Runner {
             script.clone(),
             Drawn(fresh(&case.fresh)),
         )
-        .with_adapters(case.adapters.clone());
+        .with_adapters(case.adapters.clone().unwrap_or_default().into());
         if case.context.shutting_down {
             worker.leave();
         }

@@ -79,6 +79,22 @@ impl Script {
         }
     }
 
+    /// What the plugin has the host do, as a call with the method `HOST`: the status and the body
+    /// the case answers it with, which is JSON or else a string.
+    pub(crate) async fn ask_host(&self, path: &str, asked: Value) -> Result<(u16, Value), Failure> {
+        let answer = self.answer(Seen {
+            method: "HOST".into(),
+            path: path.into(),
+            headers: Vec::new(),
+            body: asked,
+            framing: None,
+        });
+        let answer = answer.map_err(|error| Failure::unavailable(error.to_string()))?;
+        let status = answer.status();
+        let whole = answer.whole(usize::MAX).await;
+        Ok((status, body(&whole.map_err(|error| Failure::unavailable(error.to_string()))?)))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,8 @@ pub(crate) struct Observed {
     pub(crate) registration: Option<Value>,
     pub(crate) health_check: Option<Value>,
     pub(crate) warm_up: Option<Value>,
+    /// What the routes that were called answered.
+    pub(crate) routes: Vec<Value>,
     /// The calls of the engine, in order.
     pub(crate) calls: Vec<Seen>,
     /// The chunks of the response, decoded.
@@ -38,6 +40,10 @@ pub(crate) fn differences(case: &Case, observed: &Observed) -> Vec<Difference> {
         if let (Some(expected), Some(got)) = (expected, got) {
             found.extend(rules.compare(what, expected, got));
         }
+    }
+    for (i, (expected, got)) in case.routes.iter().zip(&observed.routes).enumerate() {
+        let what = format!("route call {} ({})", i + 1, expected.path);
+        found.extend(rules.compare(&what, &expected.answer, got));
     }
     found.extend(calls(case, &observed.calls, rules));
     if let Some(expected) = &case.chunks {

@@ -1,5 +1,6 @@
 //! One endpoint being served: its records in discovery, its health, its requests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,12 @@ use dynamo_runtime::config::HealthStatus;
 use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec};
 use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler};
 use dynamo_runtime::pipeline::{ManyOut, ServiceEngine, SingleIn};
+use dynamo_runtime::slug::Slug;
 use dynamo_runtime::traits::DistributedRuntimeProvider;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::card::AdapterFacts;
 use crate::engine::Engine;
 use crate::error::words;
 use crate::flight::Flights;
@@ -49,7 +52,17 @@ struct Records {
     listed: Option<DiscoveryInstance>,
     /// The card to publish on a return.
     card: Option<Value>,
+    /// Cards of LoRA adapters beside it, by name.
+    adapters: BTreeMap<String, AdapterRecord>,
     closed: bool,
+}
+
+/// An adapter's card.
+#[derive(Debug)]
+struct AdapterRecord {
+    card: Value,
+    /// As registered, while it is.
+    listed: Option<DiscoveryInstance>,
 }
 
 impl Served {
@@ -207,6 +220,41 @@ impl Served {
         self.enter(&mut records).await
     }
 
+    /// Publishes the card of a LoRA adapter beside the worker's own, from which it is made. It comes
+    /// and goes with that from then on.
+    ///
+    /// # Errors
+    ///
+    /// The worker has no card, or discovery does not answer.
+    pub async fn publish_adapter(&self, adapter: &AdapterFacts) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        let Some(base) = &records.card else {
+            let error = anyhow::anyhow!("the worker has no card of its own");
+            return Err(self.refused("publish an adapter", &error));
+        };
+        let card = adapter.card(base);
+        let listed = match records.listed {
+            Some(_) => Some(self.register_card(card.clone(), Some(&adapter.name)).await?),
+            None => None,
+        };
+        records.adapters.insert(adapter.name.clone(), AdapterRecord { card, listed });
+        Ok(())
+    }
+
+    /// Withdraws the card of a LoRA adapter. Does nothing if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// Discovery does not answer.
+    pub async fn withdraw_adapter(&self, name: &str) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        if let Some(listed) = records.adapters.get(name).and_then(|record| record.listed.clone()) {
+            self.unregister_card(listed).await?;
+        }
+        records.adapters.remove(name);
+        Ok(())
+    }
+
     /// How many requests of clients are being answered.
     pub fn in_flight(&self) -> usize {
         self.flights.count()
@@ -264,33 +312,47 @@ impl Served {
             records.endpoint = true;
         }
         if let (None, Some(card)) = (&records.listed, &records.card) {
-            let spec = DiscoverySpec::Model {
-                namespace: self.id.namespace.clone(),
-                component: self.id.component.clone(),
-                endpoint: self.id.endpoint.clone(),
-                card_json: card.clone(),
-                model_suffix: None,
-            };
-            let listed = self
-                .endpoint
-                .drt()
-                .discovery()
-                .register(spec)
-                .await
-                .map_err(|error| self.refused("publish the model card", &error))?;
-            records.listed = Some(listed);
+            records.listed = Some(self.register_card(card.clone(), None).await?);
+        }
+        for (name, record) in &mut records.adapters {
+            if record.listed.is_none() {
+                record.listed = Some(self.register_card(record.card.clone(), Some(name)).await?);
+            }
         }
         Ok(())
     }
 
+    /// Registers a card; `adapter` is whose it is, if not the model's.
+    async fn register_card(
+        &self,
+        card: Value,
+        adapter: Option<&str>,
+    ) -> Result<DiscoveryInstance, PlaneError> {
+        let spec = DiscoverySpec::Model {
+            namespace: self.id.namespace.clone(),
+            component: self.id.component.clone(),
+            endpoint: self.id.endpoint.clone(),
+            card_json: card,
+            model_suffix: adapter.map(|name| Slug::slugify(name).to_string()),
+        };
+        let registered = self.endpoint.drt().discovery().register(spec).await;
+        registered.map_err(|error| self.refused("publish the model card", &error))
+    }
+
+    async fn unregister_card(&self, listed: DiscoveryInstance) -> Result<(), PlaneError> {
+        let unregistered = self.endpoint.drt().discovery().unregister(listed).await;
+        unregistered.map_err(|error| self.refused("withdraw the model card", &error))
+    }
+
     async fn leave(&self, records: &mut Records) -> Result<(), PlaneError> {
+        for record in records.adapters.values_mut() {
+            if let Some(listed) = &record.listed {
+                self.unregister_card(listed.clone()).await?;
+                record.listed = None;
+            }
+        }
         if let Some(listed) = &records.listed {
-            self.endpoint
-                .drt()
-                .discovery()
-                .unregister(listed.clone())
-                .await
-                .map_err(|error| self.refused("withdraw the model card", &error))?;
+            self.unregister_card(listed.clone()).await?;
             records.listed = None;
         }
         if records.endpoint {

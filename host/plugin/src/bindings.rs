@@ -9,6 +9,9 @@ wasmtime::component::bindgen!({
     imports: {
         default: trappable,
         "dynamo:worker/engine.send": async | trappable,
+        "dynamo:worker/adapters.fetch": async | trappable,
+        "dynamo:worker/adapters.publish": async | trappable,
+        "dynamo:worker/adapters.withdraw": async | trappable,
     },
     exports: { default: async },
     with: {
@@ -30,7 +33,7 @@ pub mod routed {
     });
 }
 
-pub use dynamo::worker::{engine, log, metrics, prompt, types};
+pub use dynamo::worker::{adapters, engine, log, metrics, prompt, types};
 pub use exports::dynamo::worker::worker as contract;
 pub use routed::exports::dynamo::worker::routes;
 

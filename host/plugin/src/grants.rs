@@ -12,11 +12,13 @@ pub enum Grant {
     Engine,
     /// Record numbers for `/metrics`.
     Metrics,
+    /// Fetch LoRA adapters and publish their model cards.
+    Adapters,
 }
 
 impl Grant {
     /// Every grant this host can give.
-    pub const ALL: [Grant; 3] = [Grant::Log, Grant::Engine, Grant::Metrics];
+    pub const ALL: [Grant; 4] = [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters];
 
     /// The interface's name in the contract.
     pub const fn interface(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Grant {
             Grant::Log => "log",
             Grant::Engine => "engine",
             Grant::Metrics => "metrics",
+            Grant::Adapters => "adapters",
         }
     }
 }
@@ -36,7 +39,7 @@ impl fmt::Display for Grant {
 
 /// A name that is no grant.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no grant `{0}`: the grants are log, engine and metrics")]
+#[error("there is no grant `{0}`: the grants are log, engine, metrics and adapters")]
 pub struct UnknownGrant(String);
 
 impl FromStr for Grant {
@@ -67,8 +70,9 @@ impl Grants {
 }
 
 impl Default for Grants {
-    /// What can do no harm: the log and the metrics, both bounded by the host.
+    /// What can do no harm: the log and the metrics, both bounded by the host; the engine, which a
+    /// plan may send anything to anyway; adapters, which are off unless the operator turns them on.
     fn default() -> Self {
-        Grants::only([Grant::Log, Grant::Metrics])
+        Grants::only(Grant::ALL)
     }
 }

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::{engine, log, metrics, prompt, types};
+use crate::bindings::{adapters, engine, log, metrics, prompt, types};
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{Failure, Grant, Grants, Limits};
+use crate::{AdapterStore, Failure, Grant, Grants, Limits};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -46,6 +46,8 @@ pub struct Hooks {
     pub engine: Option<Arc<dyn EngineControl>>,
     /// The plugin's metrics.
     pub metrics: Option<Arc<dyn MetricSink>>,
+    /// The worker's adapters, where the operator enabled them.
+    pub adapters: Option<Arc<dyn AdapterStore>>,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -53,6 +55,7 @@ impl std::fmt::Debug for Hooks {
         f.debug_struct("Hooks")
             .field("engine", &self.engine.is_some())
             .field("metrics", &self.metrics.is_some())
+            .field("adapters", &self.adapters.is_some())
             .finish()
     }
 }
@@ -67,8 +70,8 @@ pub(crate) struct State {
     pub(crate) stderr: Stderr,
     wasi: WasiCtx,
     plugin: Arc<str>,
-    hooks: Hooks,
-    deadline: Arc<Deadline>,
+    pub(crate) hooks: Hooks,
+    pub(crate) deadline: Arc<Deadline>,
     log_lines_left: u32,
 }
 
@@ -125,6 +128,9 @@ pub(crate) fn linker(
     }
     if grants.has(Grant::Engine) {
         engine::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Adapters) {
+        adapters::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     }
     if grants.has(Grant::Metrics) {
         metrics::add_to_linker::<State, HasState>(&mut linker, |state| state)?;

@@ -11,6 +11,7 @@
 //! past the [`Limits`], memory without end. The instance is then thrown away, and nothing else
 //! notices.
 
+mod adapters;
 mod bindings;
 mod deadline;
 mod grants;
@@ -24,6 +25,8 @@ mod runtime;
 mod session;
 mod wasi;
 
+pub use adapters::{AdapterStore, adapter_id};
+pub use bindings::adapters::Adapter;
 pub use bindings::contract::{
     Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Output,
     Registration, Setup, Start,

@@ -32,7 +32,7 @@ async fn routed() -> (Plugin, Vec<u8>) {
     let plugin = Plugin::load(&Runtime::new(limits).unwrap(), &guest("routed"), &all_grants())
         .await
         .expect("the guest loads");
-    plugin.connect(Hooks { engine: Some(Arc::new(SlowEngine)), metrics: None });
+    plugin.connect(Hooks { engine: Some(Arc::new(SlowEngine)), ..Hooks::default() });
     let report = EngineReport {
         model_path: "a model".into(),
         served_name: String::new(),

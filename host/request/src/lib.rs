@@ -24,4 +24,4 @@ pub use exchange::{Exchange, Reply};
 pub use fresh::{FreshSource, SystemFresh};
 pub use payload::{Codec, Payload};
 pub use response::Response;
-pub use worker::{Incoming, Worker};
+pub use worker::{AdapterNames, Incoming, Worker};

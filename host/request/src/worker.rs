@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dynamo_host_engine as engine;
 use dynamo_host_failure::Failure;
@@ -29,13 +30,30 @@ pub struct Incoming {
     pub cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
+/// The names of the LoRA adapters the engine has loaded at the moment. Clones are one list.
+#[derive(Clone, Default)]
+pub struct AdapterNames(Arc<ArcSwap<Vec<String>>>);
+
+impl AdapterNames {
+    /// Requests from now on see `names`.
+    pub fn set(&self, names: Vec<String>) {
+        self.0.store(Arc::new(names));
+    }
+}
+
+impl From<Vec<String>> for AdapterNames {
+    fn from(names: Vec<String>) -> Self {
+        AdapterNames(Arc::new(ArcSwap::from_pointee(names)))
+    }
+}
+
 /// Serves one worker type: a plugin, what it knows of its engine, and the engine.
 pub struct Worker<E> {
     plugin: Plugin,
     state: Vec<u8>,
     exchange: Arc<E>,
     fresh: Box<dyn FreshSource>,
-    adapters: Vec<String>,
+    adapters: AdapterNames,
     leaving: Arc<AtomicBool>,
 }
 
@@ -47,7 +65,7 @@ impl<E: Exchange> Worker<E> {
             state,
             exchange: Arc::new(exchange),
             fresh: Box::new(fresh),
-            adapters: Vec::new(),
+            adapters: AdapterNames::default(),
             leaving: Arc::default(),
         }
     }
@@ -58,7 +76,7 @@ impl<E: Exchange> Worker<E> {
     }
 
     /// Names the LoRA adapters the engine has loaded.
-    pub fn with_adapters(mut self, adapters: Vec<String>) -> Self {
+    pub fn with_adapters(mut self, adapters: AdapterNames) -> Self {
         self.adapters = adapters;
         self
     }
@@ -82,7 +100,7 @@ impl<E: Exchange> Worker<E> {
             body,
             token_count: token_ids.as_ref().map(|ids| ids.len() as u32),
             trace_headers: incoming.trace_headers,
-            adapters: self.adapters.clone(),
+            adapters: self.adapters.0.load().to_vec(),
             probe: incoming.probe,
             fresh: self.fresh.draw(),
         };

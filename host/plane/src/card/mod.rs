@@ -4,7 +4,10 @@
 //! A card is plain JSON, Dynamo's `ModelDeploymentCard` written from facts, so that this crate
 //! does not need `dynamo-llm`. Members left out take Dynamo's defaults.
 
+mod adapter;
 mod files;
+
+pub use adapter::AdapterFacts;
 
 use std::path::PathBuf;
 use std::str::FromStr;
