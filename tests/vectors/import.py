@@ -30,12 +30,17 @@ SETS = {
     "decode_aggregated.json": "decode",
     "decode_disagg.json": "decode",
     "decode_native_passthrough.json": "decode",
+    "prefill.json": "prefill",
 }
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
 MODEL_PATH = "/models/test-model"
 SERVED_NAME = "test-model"
 MODEL_CONFIG = {"vocab_size": 32000}
+# The recording machine, and what its stand-in for a prefill engine reported: a bootstrap server that
+# listens at every address.
+ADDRESS = "10.0.0.7"
+PREFILL_SERVER = {"host": "0.0.0.0", "disaggregation_bootstrap_port": 8998}
 
 # Members of `Engine.async_generate` and `async_encode` that SGLang's HTTP server names otherwise.
 HTTP_NAMES = {"data_parallel_rank": "routed_dp_rank", "prompt": "text"}
@@ -106,6 +111,8 @@ def worker(worker):
         settings["engine_capabilities"] = engine["optional_kwargs"]
 
     server_info = {"disaggregation_mode": DISAGGREGATION_MODES[worker["serving_mode"]]}
+    if worker["serving_mode"] == "prefill":
+        server_info |= PREFILL_SERVER
     server_info |= worker.get("server_args") or {}
     answers = {"/server_info": server_info}
     config = dict(MODEL_CONFIG if engine.get("model_config") is None else engine["model_config"])
@@ -131,6 +138,8 @@ def worker(worker):
             "files": files,
         },
     }
+    if worker["serving_mode"] == "prefill":
+        case["engine"]["address"] = ADDRESS
     if "loaded_loras" in worker:
         case["adapters"] = worker["loaded_loras"]
     return case

@@ -60,9 +60,9 @@ pub struct GenerateRequest {
     pub n: Option<Value>,
     /// Sampling in the engine's words, in a place where only workers that can do one choice look.
     pub sampling_params: Option<Value>,
-    /// Marks Dynamo's own health checks.
-    #[serde(rename = "_HEALTH_CHECK")]
-    pub health_check: Option<Value>,
+    /// Whether it is marked as one of Dynamo's own health checks.
+    #[serde(rename = "_HEALTH_CHECK", deserialize_with = "is_true")]
+    pub is_health_check: bool,
 }
 
 /// How to choose tokens.
@@ -179,6 +179,18 @@ pub struct AgentContext {
     pub session_id: Option<Value>,
     /// The session it was forked from.
     pub parent_session_id: Option<Value>,
+}
+
+/// True as Python understands it: neither null, nor zero, nor empty.
+fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => false,
+        Value::Bool(truth) => truth,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    })
 }
 
 fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>

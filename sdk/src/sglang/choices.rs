@@ -7,7 +7,7 @@ use super::event::{Delta, Event};
 use crate::{Error, Flow, Kind, Result, parse_event};
 
 /// The last event of every stream SGLang ends by itself.
-pub(super) const DONE: &[u8] = b"[DONE]";
+pub const DONE: &[u8] = b"[DONE]";
 
 /// The choices of one `/generate` stream.
 #[derive(Debug)]

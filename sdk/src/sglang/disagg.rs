@@ -100,11 +100,11 @@ pub struct Address {
 impl Address {
     /// As the engine reports it: the host of `--dist-init-addr`, or else the one its HTTP server
     /// and with it the bootstrap server listen at. If that is every address of the machine, then
-    /// `advertised`, the host other workers know this machine by.
+    /// `machine`, the address other workers know it by.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`] if there is no such host, or no bootstrap server.
-    pub fn from_report(server: &ServerInfo, advertised: Option<&str>) -> Result<Self> {
+    /// [`Kind::InvalidRequest`] if there is no bootstrap server.
+    pub fn from_report(server: &ServerInfo, machine: &str) -> Result<Self> {
         let said = |host: &Option<String>| host.clone().filter(|host| !host.is_empty());
         let port = server.disaggregation_bootstrap_port.ok_or_else(|| {
             Error::invalid_request(
@@ -115,13 +115,7 @@ impl Address {
         let host = said(&server.dist_init_addr)
             .map(|address| host_of(&address).to_owned())
             .or_else(|| said(&server.host).filter(|host| !is_everywhere(host)))
-            .or_else(|| said(&advertised.map(str::to_owned)))
-            .ok_or_else(|| {
-                Error::invalid_request(
-                    "the engine listens at every address, and decode workers must know one: \
-                     give the engine --dist-init-addr or --host with this machine's address",
-                )
-            })?;
+            .unwrap_or_else(|| machine.to_owned());
         let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
         Ok(Address { host: if is_bare_ipv6 { format!("[{host}]") } else { host }, port })
     }
@@ -215,24 +209,24 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    fn host(server: Value, advertised: Option<&str>) -> Option<String> {
+    fn host(server: Value, machine: &str) -> String {
         let mut server: ServerInfo = serde_json::from_value(server).unwrap();
         server.disaggregation_bootstrap_port = Some(8998);
-        Address::from_report(&server, advertised).ok().map(|address| address.host)
+        Address::from_report(&server, machine).unwrap().host
     }
 
     #[test]
     fn the_host_others_can_reach() {
-        for (server, advertised, known) in [
-            (json!({"host": "127.0.0.1"}), None, Some("127.0.0.1")),
-            (json!({"host": "127.0.0.1"}), Some("10.0.0.7"), Some("127.0.0.1")),
-            (json!({"host": "0.0.0.0"}), Some("10.0.0.7"), Some("10.0.0.7")),
-            (json!({"host": "::"}), Some("fd00::7"), Some("[fd00::7]")),
-            (json!({"host": "0.0.0.0"}), None, None),
-            (json!({"host": "0.0.0.0", "dist_init_addr": "node-0:5000"}), None, Some("node-0")),
-            (json!({"dist_init_addr": "tcp://[fd00::7]:5000"}), None, Some("[fd00::7]")),
+        for (server, machine, known) in [
+            (json!({"host": "127.0.0.1"}), "10.0.0.7", "127.0.0.1"),
+            (json!({"host": "0.0.0.0"}), "10.0.0.7", "10.0.0.7"),
+            (json!({"host": "::"}), "[fd00::7]", "[fd00::7]"),
+            (json!({"host": "fd00::7"}), "10.0.0.7", "[fd00::7]"),
+            (json!({}), "10.0.0.7", "10.0.0.7"),
+            (json!({"host": "0.0.0.0", "dist_init_addr": "node-0:5000"}), "10.0.0.7", "node-0"),
+            (json!({"dist_init_addr": "tcp://[fd00::7]:5000"}), "10.0.0.7", "[fd00::7]"),
         ] {
-            assert_eq!(host(server, advertised).as_deref(), known);
+            assert_eq!(host(server, machine), known);
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Engine {
     pub trace: bool,
     /// It reports which experts worked on a token.
     pub routed_experts: bool,
+    /// How many LoRA adapters it holds at once.
+    pub max_loras: Option<u32>,
     /// Whether its model takes images, audio or video. None if nobody said.
     pub multimodal: Option<bool>,
     /// How many token ids its model has. None if nobody said.
@@ -45,6 +47,7 @@ impl Engine {
             low_priority_first: set(server.schedule_low_priority_values_first),
             trace: set(server.enable_trace),
             routed_experts: set(server.enable_return_routed_experts),
+            max_loras: server.max_loras_per_batch,
             multimodal: model.is_multimodal,
             vocabulary: model.vocab_size,
             image_token: model.image_token_id,

@@ -14,6 +14,38 @@ pub fn contact() -> Contact {
         .model_file("generation_config.json")
 }
 
+/// Makes sure that the operator's words have a flag the worker type needs.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`](crate::Kind) if they give it another value.
+pub fn require_flag(arguments: &mut Vec<String>, flag: &str, value: &str) -> Result<()> {
+    match value_of(arguments, flag) {
+        Some(given) if given == value => {}
+        Some(given) => {
+            return Err(Error::invalid_request(format!(
+                "{flag} {given}: this worker type needs {flag} {value}"
+            )));
+        }
+        None => arguments.extend([flag.to_owned(), value.to_owned()]),
+    }
+    Ok(())
+}
+
+/// The value of a flag, `--flag value` or `--flag=value`; of several, SGLang takes the last.
+fn value_of<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
+    let mut value = None;
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        if word == flag {
+            value = words.next().map(String::as_str);
+        } else if let Some(given) = word.strip_prefix(flag).and_then(|rest| rest.strip_prefix('='))
+        {
+            value = Some(given);
+        }
+    }
+    value
+}
+
 /// The server's command line: the model, the operator's words as they are, and last what the host
 /// depends on, so that it wins over the same flags among the operator's.
 ///
@@ -26,6 +58,11 @@ pub fn setup(start: Start) -> Result<Setup> {
     let Some(model) = start.model_path else {
         return Err(Error::invalid_request("SGLang needs a model: give --model-path"));
     };
+    // Whoever has the server listen everywhere has a reason, such as decode engines on other
+    // machines; the host finds it there too.
+    let everywhere =
+        value_of(&start.arguments, "--host").filter(|host| ["0.0.0.0", "::"].contains(host));
+    let host = everywhere.map_or(start.host, str::to_owned);
     let mut setup = Setup::new(["python3", "-m", "sglang.launch_server"], contact())
         .argument("--model-path", model)
         .arguments(start.arguments);
@@ -33,7 +70,7 @@ pub fn setup(start: Start) -> Result<Setup> {
         setup = setup.argument("--served-model-name", name);
     }
     Ok(setup
-        .argument("--host", start.host)
+        .argument("--host", host)
         .argument("--port", start.port)
         .flag("--incremental-streaming-output"))
 }
@@ -63,6 +100,27 @@ mod tests {
             "--model-path m --page-size 16 --served-model-name tiny --host 127.0.0.1 --port 28200 \
              --incremental-streaming-output"
         );
+    }
+
+    #[test]
+    fn the_operator_may_open_the_server() {
+        for (word, host) in [("--host=0.0.0.0", "0.0.0.0"), ("--host=10.0.0.7", "127.0.0.1")] {
+            let mut start = start(Some("m"));
+            start.arguments.push(word.into());
+            assert_eq!(value_of(&setup(start).unwrap().arguments, "--host"), Some(host));
+        }
+    }
+
+    #[test]
+    fn a_flag_that_must_be_there() {
+        let words =
+            |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        for given in [words(&[]), words(&["--mode", "prefill"]), words(&["--mode=prefill"])] {
+            let mut arguments = given;
+            require_flag(&mut arguments, "--mode", "prefill").unwrap();
+            assert_eq!(value_of(&arguments, "--mode"), Some("prefill"));
+        }
+        assert!(require_flag(&mut words(&["--mode=decode"]), "--mode", "prefill").is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 use super::Engine;
 use super::guided::{self, Constraint};
@@ -58,6 +58,9 @@ pub struct SamplingParams {
     /// Parameters of SGLang's own logit processors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_params: Option<CustomParams>,
+    /// Others, in SGLang's own words.
+    #[serde(flatten)]
+    pub others: Map<String, Value>,
 }
 
 /// Parameters of SGLang's own logit processors.
@@ -111,7 +114,7 @@ impl SamplingParams {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

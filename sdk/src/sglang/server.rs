@@ -42,6 +42,8 @@ pub struct ServerInfo {
     pub dist_init_addr: Option<String>,
     /// `--skip-server-warmup`.
     pub skip_server_warmup: Option<bool>,
+    /// `--max-loras-per-batch`.
+    pub max_loras_per_batch: Option<u32>,
     /// `--dllm-algorithm`.
     pub dllm_algorithm: Option<String>,
     /// `--is-embedding`.

@@ -1,0 +1,128 @@
+//! The worker type `prefill`: the first half of a pair of SGLang engines.
+//!
+//! A request is answered at once with the place where a decode engine can meet this one; then the
+//! engine computes the KV cache of the prompt and hands it over there. What it streams meanwhile is
+//! of no interest, but for how much of the prompt it had in its cache. Behaves as the prefill worker
+//! of `dynamo.sglang` 1.6.1 does.
+
+mod answer;
+mod asked;
+mod call;
+
+use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::sglang::disagg::{self, Address};
+use dynamo_worker_sdk::sglang::registration::{Card, Endpoint, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::{
+    Engine, ModelConfig, ServerInfo, Settings, health, launch, settings,
+};
+
+pub use answer::Answer;
+
+/// A worker that computes prompts for decode workers.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Prefill {
+    engine: Engine,
+    /// Where decode engines find ours.
+    address: Address,
+    #[serde(skip)]
+    ranks: u32,
+    #[serde(skip)]
+    card: Card,
+}
+
+impl Worker for Prefill {
+    type Settings = Settings;
+    type Converter = Answer;
+
+    fn describe() -> Manifest {
+        Manifest::new("prefill", env!("CARGO_PKG_VERSION"), "prefill")
+            .summary("The prompt's part of text generation with SGLang, for decode workers")
+            .settings_schema(settings::schema(&[
+                "dyn_tool_call_parser",
+                "dyn_reasoning_parser",
+                "dyn_default_thinking_mode",
+                "exclude_tools_when_tool_choice_none",
+                "engine_capabilities",
+            ]))
+    }
+
+    fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
+        check_settings(&settings)?;
+        launch::require_flag(&mut start.arguments, "--disaggregation-mode", "prefill")?;
+        launch::setup(start)
+    }
+
+    fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
+        check_settings(&settings)?;
+        let server = ServerInfo::from_report(&report)?;
+        disagg::check_mode(&server, &["prefill"])?;
+        server.check_generates_text()?;
+        let model = ModelConfig::from_report(&report)?;
+        let address = Address::from_report(&server, &report.address)?;
+        let mut config = RuntimeConfig::new(&server, &model);
+        settings.describe_on(&mut config);
+        config.takes_native_requests();
+        config.cancels_during_transfer();
+        config.disaggregated_endpoint =
+            Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
+        let mut registration = Registration::aggregated(["prefill"], Input::Tokens);
+        registration.worker_type = "prefill".into();
+        registration.needs = vec![vec!["decode".into()]];
+        registration.component = "prefill".into();
+        registration.kv_cache_block_size = kv_cache_block_size(&server);
+        let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
+        health::pretend_transfer(&mut health_check, address.port);
+        Ok(Prefill {
+            engine: Engine::new(&server, &model, settings.capabilities()),
+            ranks: config.data_parallel_size,
+            address,
+            card: Card::new(registration.runtime_config(&config)?, health_check),
+        })
+    }
+
+    fn registration(&self) -> Result<Registration> {
+        self.card.registration()
+    }
+
+    fn health_check(&self) -> Result<Json> {
+        self.card.health_check()
+    }
+
+    /// One request for each data-parallel rank, as Dynamo's prefill worker sends them: kernels are
+    /// compiled at the first, and decode workers do not wait for that.
+    fn warm_up(&self) -> Result<Vec<Json>> {
+        Ok((0..self.ranks).map(|rank| self.warm_up_of(rank)).collect())
+    }
+
+    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {
+        call::plan(self, incoming, prompt)
+    }
+}
+
+impl Prefill {
+    fn warm_up_of(&self, rank: u32) -> Json {
+        let mut request = json!({
+            "token_ids": [10, 11, 12, 13],
+            "sampling_options": {"temperature": 0.0},
+            "routing": {"dp_rank": rank},
+        });
+        health::pretend_transfer(&mut request, self.address.port);
+        request["bootstrap_info"]["bootstrap_room"] = rank.into();
+        request
+    }
+}
+
+fn check_settings(settings: &Settings) -> Result<()> {
+    if settings.use_sglang_tokenizer == Some(true) {
+        return Err(Error::invalid_request(
+            "use_sglang_tokenizer: a prefill worker takes token ids only; leave tokenizing to the \
+             frontend",
+        ));
+    }
+    Ok(())
+}
+
+dynamo_worker_sdk::export!(Prefill);
+
+#[cfg(test)]
+mod tests;
