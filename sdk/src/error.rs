@@ -68,6 +68,11 @@ impl Error {
         self.0.kind
     }
 
+    /// What it says about it.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// The failure as the host takes it.
     pub fn into_failure(self) -> Failure {
         self.0

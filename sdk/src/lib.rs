@@ -63,6 +63,7 @@
 //! Build it for `wasm32-wasip2`, try it on recorded cases with `dynamo-host check`, and test it
 //! natively with [`testing`].
 
+pub mod adapters;
 pub mod bindings;
 mod builders;
 mod chunks;

@@ -15,7 +15,7 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
 use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
+    Engine, ModelConfig, ServerInfo, Settings, disagg, endpoints, health, launch, settings,
 };
 
 pub use answer::Answer;
@@ -33,6 +33,16 @@ pub struct Decode {
     /// Only needed where the worker is configured, so no part of its state.
     #[serde(skip)]
     card: Card,
+}
+
+impl Routes for Decode {
+    fn routes() -> Vec<Route> {
+        endpoints::routes()
+    }
+
+    fn handle(&self, path: &str, body: Json) -> Result<Json> {
+        endpoints::handle(path, &body, self.engine.max_loras)
+    }
 }
 
 impl Worker for Decode {
@@ -139,7 +149,7 @@ fn check_engine(server: &ServerInfo) -> Result<()> {
     Ok(())
 }
 
-dynamo_worker_sdk::export!(Decode);
+dynamo_worker_sdk::export!(Decode, routes);
 
 #[cfg(test)]
 mod tests;
