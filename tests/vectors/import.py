@@ -22,6 +22,8 @@ import re
 import sys
 from pathlib import Path
 
+import endpoints
+
 HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "cases"
 
@@ -30,6 +32,8 @@ SETS = {
     "decode_aggregated.json": "decode",
     "decode_disagg.json": "decode",
     "decode_native_passthrough.json": "decode",
+    "endpoints.json": "decode",
+    "lora.json": "decode",
     "prefill.json": "prefill",
 }
 
@@ -69,6 +73,8 @@ def case_of(vector):
     """The case that means the same as `vector`."""
     known("the vector", vector, "name", "kind", "input", "expected", "source", "derived",
           "obtained", "notes")
+    if vector["kind"] == "endpoint":
+        return endpoints.case_of(vector, LeftOut, known)
     if vector["kind"] not in ("request", "output", "error"):
         raise LeftOut(f"kind `{vector['kind']}` is no request")
     given, expected = vector["input"], vector["expected"]
