@@ -35,6 +35,7 @@ SETS = {
     "endpoints.json": "decode",
     "lora.json": "decode",
     "prefill.json": "prefill",
+    "embedding.json": "embedding",
 }
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
@@ -119,6 +120,9 @@ def worker(worker):
     server_info = {"disaggregation_mode": DISAGGREGATION_MODES[worker["serving_mode"]]}
     if worker["serving_mode"] == "prefill":
         server_info |= PREFILL_SERVER
+    if worker["type"] in ENCODERS:
+        # Dynamo's worker starts its engine so, and these vectors take it for granted.
+        server_info["is_embedding"] = True
     server_info |= worker.get("server_args") or {}
     answers = {"/server_info": server_info}
     config = dict(MODEL_CONFIG if engine.get("model_config") is None else engine["model_config"])
@@ -197,15 +201,34 @@ def call(of, vector):
         call["headers"] = headers
     else:
         call["without_headers"] = TRACE_HEADERS
-    # Workers that call their engine's request by the trace's id leave the client to choose it. Ours
-    # uses a fresh id everywhere.
-    trace_id = vector["input"]["context"].get("trace_id")
-    if trace_id and "rid" in members:
-        rid = json.dumps(members["rid"])
-        members["rid"] = json.loads(re.sub(f'"{re.escape(trace_id)}(-\\d+)?"', r'"<rid>\1"', rid))
     body = {HTTP_NAMES.get(name, name): member for name, member in members.items()}
+    body["rid"] = engine_id(body, vector)
     call["body"] = comparable(body)
     return call
+
+
+def engine_id(body, vector):
+    """The request's id at the engine.
+
+    Some workers use the trace's or the request's id, which a client may have chosen, and leave it to
+    the engine where there is none. Ours uses a fresh one everywhere, with a number behind it for
+    each item of a batch.
+    """
+    given = vector["input"]
+    if body.get("rid") is None and given["worker"]["type"] in ENCODERS:
+        inputs = batch_of(body)
+        return "<rid>" if inputs is None else [f"<rid>-{item}" for item in range(len(inputs))]
+    context = given["context"]
+    rid = json.dumps(body.get("rid"))
+    for known_id in filter(None, [context.get("trace_id"), context["id"]]):
+        rid = re.sub(f'"{re.escape(known_id)}(-\\d+)?"', r'"<rid>\1"', rid)
+    return json.loads(rid)
+
+
+def batch_of(body):
+    """The inputs of a call of /encode if it is one for several, else None."""
+    inputs = body.get("text", body.get("input_ids"))
+    return inputs if isinstance(inputs, list) and inputs and not isinstance(inputs[0], int) else None
 
 
 def unsendable(value):
@@ -244,9 +267,8 @@ def reply(call, given):
     if result is None:
         # Not the point of the vector, so it has none: one embedding for each input.
         one = {"embedding": [0.5], "meta_info": {"id": "<rid>", "prompt_tokens": 1}}
-        inputs = call["body"].get("text", call["body"].get("input_ids"))
-        is_batch = isinstance(inputs, list) and inputs and not isinstance(inputs[0], int)
-        result = [one] * len(inputs) if is_batch else one
+        inputs = batch_of(call.get("body", {}))
+        result = one if inputs is None else [one] * len(inputs)
     return {"body": result}
 
 

@@ -32,7 +32,7 @@ pub fn require_flag(arguments: &mut Vec<String>, flag: &str, value: &str) -> Res
 }
 
 /// The value of a flag, `--flag value` or `--flag=value`; of several, SGLang takes the last.
-fn value_of<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
+pub fn value_of<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
     let mut value = None;
     let mut words = arguments.iter();
     while let Some(word) = words.next() {

@@ -10,6 +10,7 @@
 
 pub mod choices;
 pub mod disagg;
+pub mod encode;
 pub mod endpoints;
 pub mod engine;
 pub mod errors;

@@ -1,0 +1,66 @@
+//! The worker type `embedding`: vectors for texts, with SGLang.
+//!
+//! Requests come as the client wrote them (OpenAI's embeddings) and go to SGLang's own server as
+//! `POST /encode`. Behaves as the embedding worker of `dynamo.sglang` 1.6.1 does.
+
+mod answer;
+mod call;
+
+use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::sglang::encode::{self, Encoder};
+use dynamo_worker_sdk::sglang::registration::Card;
+use dynamo_worker_sdk::sglang::{Settings, health, settings};
+
+pub use answer::Answer;
+
+/// A worker that computes embeddings.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Embedding {
+    engine: Encoder,
+    /// Only needed where the worker is configured, so no part of its state.
+    #[serde(skip)]
+    card: Card,
+}
+
+impl Worker for Embedding {
+    type Settings = Settings;
+    type Converter = Answer;
+
+    fn describe() -> Manifest {
+        Manifest::new("embedding", env!("CARGO_PKG_VERSION"), "embedding")
+            .summary("Embeddings of texts and token ids with SGLang")
+            .settings_schema(settings::schema(&["use_sglang_tokenizer"]))
+    }
+
+    fn prepare(_: Settings, start: Start) -> Result<Setup> {
+        encode::setup(start, [])
+    }
+
+    fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
+        let (engine, registration) = Encoder::configure(&report, "embedding")?;
+        let input = if settings.use_sglang_tokenizer == Some(true) {
+            json!("Test")
+        } else {
+            json!([health::beginning_of_text(&report)])
+        };
+        let health_check = json!({"model": report.served_name, "input": input});
+        Ok(Embedding { engine, card: Card::new(registration, health_check) })
+    }
+
+    fn registration(&self) -> Result<Registration> {
+        self.card.registration()
+    }
+
+    fn health_check(&self) -> Result<Json> {
+        self.card.health_check()
+    }
+
+    fn plan(&self, incoming: &Request, _: &Prompt) -> Result<Plan<Answer>> {
+        call::plan(self.engine, incoming)
+    }
+}
+
+dynamo_worker_sdk::export!(Embedding);
+
+#[cfg(test)]
+mod tests;
