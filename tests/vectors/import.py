@@ -36,6 +36,7 @@ SETS = {
     "lora.json": "decode",
     "prefill.json": "prefill",
     "embedding.json": "embedding",
+    "rerank.json": "rerank",
 }
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
