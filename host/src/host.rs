@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynamo_host_engine::{self as engine, Command, Engine, Policy, State};
-use dynamo_host_plane::{
-    Discovery, EndpointId, EventPlane, Plane, PlaneConfig, ServeOptions, Served,
-};
+use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig, ServeOptions, Served};
 use dynamo_host_plugin::{
     Configured, Contact, Failure, Grants, Hooks, Kind, Limits, Plugin, Runtime, Setup, Start,
 };
 use dynamo_host_request::{SystemFresh, Worker};
 
 use crate::adapters::Adapters;
-use crate::cli::Arguments;
+use crate::cli::{Arguments, health_check};
 use crate::control::Control;
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
@@ -66,11 +64,11 @@ impl Host {
         }
         let path = locate::plugin(&arguments.plugin)?;
         let limits = Limits {
-            call: Duration::from_millis(arguments.plugin_timeout_ms),
+            call: Duration::from_millis(arguments.flags.plugin.plugin_timeout_ms),
             ..Limits::default()
         };
         let runtime = Runtime::new(limits)?;
-        let grants = Grants::only(arguments.plugin_grants.iter().copied());
+        let grants = Grants::only(arguments.flags.plugin.plugin_grants.iter().copied());
         let plugin = Plugin::load(&runtime, &path, &grants).await?;
 
         let port = free_port()?;
@@ -99,7 +97,7 @@ impl Host {
         let handler = Arc::new(WorkerHandler::new(
             warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?,
         ));
-        let endpoint = endpoint(arguments, &configured.registration.component);
+        let endpoint = arguments.endpoint(&configured.registration.component);
         let facts = registration::card(&configured.registration, arguments).map_err(|error| {
             let reason = format!("runtime_config is no JSON object: {error}");
             plugin_failed(&plugin, "configure", Failure::internal(reason))
@@ -110,7 +108,10 @@ impl Host {
             plugin_failed(&plugin, "configure", Failure::internal(format!("health check: {error}")))
         })?;
         let options = ServeOptions {
-            health_payload: Some(health_payload),
+            health_payload: Some(health_check::choose(
+                arguments.health_check.as_ref(),
+                health_payload,
+            )),
             labels: vec![("model".to_owned(), model.clone())],
         };
         let served = Arc::new(plane.serve(endpoint, handler.clone(), options).await?);
@@ -148,13 +149,13 @@ impl Host {
             () = self.follow_engine() => {}
         }
         let patience = Patience {
-            grace: self.arguments.grace_period,
-            drain: self.arguments.drain_timeout,
-            engine: self.arguments.engine_stop_timeout,
+            grace: self.arguments.flags.runtime.grace_period,
+            drain: self.arguments.flags.runtime.drain_timeout,
+            engine: self.arguments.flags.engine.engine_stop_timeout,
         };
         tokio::select! {
             () = shutdown::drain(&self.plane, &self.served, &self.routes, &self.handler, &self.engine, patience) => {}
-            () = shutdown::exit_at_next(signals) => {}
+            () = shutdown::exit_at_next(signals, || self.arguments.remove_files()) => {}
         }
         tracing::info!("shut down");
         Ok(())
@@ -218,11 +219,16 @@ impl Host {
 }
 
 async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Setup, HostError> {
+    let mut words = arguments.engine_arguments.clone();
+    if arguments.needs_bootstrap_port {
+        // SGLang's own is a fixed one, and two prefill workers on a machine would both take it.
+        words.extend(["--disaggregation-bootstrap-port".to_owned(), free_port()?.to_string()]);
+    }
     let start = Start {
         settings: arguments.settings().to_string().into_bytes(),
         model_path: arguments.model_path.clone(),
-        served_name: arguments.served_names().into_iter().next(),
-        arguments: arguments.engine_arguments.clone(),
+        served_name: arguments.served_names.first().cloned(),
+        arguments: words,
         host: Ipv4Addr::LOCALHOST.to_string(),
         port,
     };
@@ -230,17 +236,18 @@ async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Se
 }
 
 fn start_engine(setup: Setup, arguments: &Arguments, port: u16) -> Result<Engine, HostError> {
-    let policy = Policy { start_timeout: arguments.engine_start_timeout, ..Policy::default() };
-    let base_url = match &arguments.engine_url {
+    let policy =
+        Policy { start_timeout: arguments.flags.engine.engine_start_timeout, ..Policy::default() };
+    let base_url = match &arguments.flags.engine.engine_url {
         Some(url) => url.clone(),
         None => format!("http://{}:{port}", Ipv4Addr::LOCALHOST),
     };
     let contact = engine::Contact { base_url, ready_path: setup.contact.ready };
-    if arguments.engine_url.is_some() {
+    if arguments.flags.engine.engine_url.is_some() {
         tracing::info!("attaching to the engine at {}", contact.base_url);
         return Ok(Engine::attach(&contact, &policy)?);
     }
-    let program = match &arguments.engine_command {
+    let program = match &arguments.flags.engine.engine_command {
         None => setup.program,
         Some(command) => shell_words::split(command).map_err(|error| HostError::EngineCommand {
             command: command.clone(),
@@ -258,7 +265,7 @@ async fn configure(
     arguments: &Arguments,
 ) -> Result<Configured, HostError> {
     let model_path = arguments.model_path.clone().unwrap_or_default();
-    let served_name = arguments.served_names().into_iter().next().unwrap_or_default();
+    let served_name = arguments.served_names.first().cloned().unwrap_or_default();
     let folder = model::folder(&model_path);
     let report = report::gather(
         engine.client(),
@@ -280,7 +287,7 @@ async fn configure(
 /// minutes: it has as long as a start may take.
 async fn probe(served: &Served, plugin: &Plugin, arguments: &Arguments) -> Result<(), HostError> {
     tracing::info!("checking plugin and engine with a request");
-    let answered = match arguments.engine_start_timeout {
+    let answered = match arguments.flags.engine.engine_start_timeout {
         None => served.probe().await,
         Some(limit) => tokio::time::timeout(limit, served.probe()).await.unwrap_or_else(|_| {
             let waited = format!("no answer in {} s (--engine-start-timeout)", limit.as_secs_f64());
@@ -313,26 +320,15 @@ fn plugin_failed(plugin: &Plugin, during: &'static str, failure: Failure) -> Hos
     HostError::Plugin { plugin: plugin.manifest().name.clone(), during, failure }
 }
 
-fn endpoint(arguments: &Arguments, component: &str) -> EndpointId {
-    if let Some(endpoint) = &arguments.endpoint {
-        return endpoint.clone();
-    }
-    let suffix = std::env::var("DYN_NAMESPACE_WORKER_SUFFIX").unwrap_or_default();
-    let namespace = match suffix.as_str() {
-        "" => arguments.namespace.clone(),
-        suffix => format!("{}-{suffix}", arguments.namespace),
-    };
-    EndpointId { namespace, component: component.to_owned(), endpoint: "generate".to_owned() }
-}
-
 fn plane_config(arguments: &Arguments) -> PlaneConfig {
-    let event_plane = arguments.event_plane.unwrap_or(match arguments.discovery_backend {
+    let runtime = &arguments.flags.runtime;
+    let event_plane = runtime.event_plane.unwrap_or(match runtime.discovery_backend {
         Discovery::File(_) | Discovery::Mem => EventPlane::Zmq,
         Discovery::Etcd | Discovery::Kubernetes => EventPlane::Nats,
     });
     PlaneConfig {
-        discovery: arguments.discovery_backend.clone(),
-        request_plane: arguments.request_plane,
+        discovery: runtime.discovery_backend.clone(),
+        request_plane: runtime.request_plane,
         event_plane,
     }
 }

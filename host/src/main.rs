@@ -21,6 +21,9 @@ fn main() -> ExitCode {
     };
     runtime.block_on(async {
         plane::logging::init();
+        for warning in &arguments.warnings {
+            tracing::warn!("{warning}");
+        }
         match host::run(*arguments).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -12,7 +12,7 @@ use crate::model;
 /// # Errors
 /// Why `runtime_config` is no JSON object.
 pub fn card(registration: &Registration, arguments: &Arguments) -> serde_json::Result<CardFacts> {
-    let mut names = arguments.served_names().into_iter();
+    let mut names = arguments.served_names.iter().cloned();
     let display_name = names.next().unwrap_or_default();
     let mut runtime_config: Map<String, Value> =
         serde_json::from_slice(&registration.runtime_config)?;

@@ -93,10 +93,11 @@ pub async fn drain(
     plane.shutdown().await;
 }
 
-/// Ends the process at the next signal, whatever it is doing. The engine's guard sees us gone and
-/// kills the engine.
-pub async fn exit_at_next(signals: &mut Signals) -> ! {
+/// Ends the process at the next signal, whatever it is doing, after `tidy`. The engine's guard sees
+/// us gone and kills the engine.
+pub async fn exit_at_next(signals: &mut Signals, tidy: impl FnOnce()) -> ! {
     let signal = signals.next().await;
     tracing::warn!("{signal} again: exiting at once");
+    tidy();
     std::process::exit(INTERRUPTED)
 }

@@ -1,14 +1,37 @@
 //! The command line.
+//!
+//! [`resolve`] makes a configuration of words and variables; [`parse`] does so for this process.
 
 mod arguments;
 mod check;
-mod split;
+mod choice;
+mod disagg_config;
+mod dump;
+mod engine_words;
+mod environment;
+mod error;
+mod export;
+mod flags;
+pub(crate) mod health_check;
+mod resolve;
+mod rules;
+mod structural_tag;
+mod words;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
-
 pub use arguments::Arguments;
+pub use choice::WorkerType;
+pub use disagg_config::DisaggConfigError;
+pub use environment::Environment;
+pub use error::UsageError;
+pub use export::Exports;
+pub use flags::{
+    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, RuntimeFlags, TlsFlags, WorkerFlags,
+};
+pub use health_check::HealthCheckError;
+pub use resolve::resolve;
+pub use structural_tag::{Guidance, StructuralTag};
 
 /// What the operator asked for.
 pub enum Invocation {
@@ -18,21 +41,29 @@ pub enum Invocation {
     Done(ExitCode),
 }
 
-/// Reads the command line and the environment; runs what is not serving. Bad usage ends the process
-/// with clap's message and exit code 2, before anything is started.
+/// Reads the command line and the environment; runs what is not serving. Bad usage is told, and is
+/// exit code 2, before anything is started.
 pub fn parse(words: impl IntoIterator<Item = String>) -> Invocation {
     let words: Vec<String> = words.into_iter().collect();
     if words.get(1).is_some_and(|word| word == "check") {
         return Invocation::Done(check::run(&words));
     }
-    let command = Arguments::command();
-    let split::Words { host, engine } = split::split(&command, words);
-    let matches = command.get_matches_from(host);
-    match Arguments::from_arg_matches(&matches) {
-        Ok(mut arguments) => {
-            arguments.engine_arguments = engine;
-            Invocation::Serve(Box::new(arguments))
+    match serve(words) {
+        Ok(arguments) => Invocation::Serve(Box::new(arguments)),
+        Err(error) => {
+            error.print();
+            Invocation::Done(error.exit_code().into())
         }
-        Err(error) => error.exit(),
     }
+}
+
+fn serve(words: Vec<String>) -> Result<Arguments, UsageError> {
+    let arguments = resolve(words, &Environment::of_this_process())?;
+    if !arguments.exports.0.is_empty() {
+        // Whoever comes after makes its own.
+        arguments.remove_files();
+        arguments.exports.apply().map_err(UsageError::Restart)?;
+    }
+    dump::write(&arguments)?;
+    Ok(arguments)
 }
