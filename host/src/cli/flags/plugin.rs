@@ -15,13 +15,14 @@ pub struct PluginFlags {
     #[arg(long, env = "DYN_HOST_PLUGIN")]
     pub plugin: Option<String>,
 
-    /// Interfaces the plugin may import: log, metrics, engine. May be repeated.
+    /// Interfaces the plugin may import: log, metrics, engine, adapters. May be repeated. By default
+    /// all of these: none reaches further than what the plugin drives anyway.
     #[arg(
         long = "plugin-grant",
         env = "DYN_HOST_PLUGIN_GRANTS",
         value_name = "INTERFACE",
         value_delimiter = ',',
-        default_value = "log,metrics",
+        default_value = "log,metrics,engine,adapters",
         action = ArgAction::Append
     )]
     pub plugin_grants: Vec<Grant>,
