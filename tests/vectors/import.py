@@ -37,6 +37,7 @@ SETS = {
     "prefill.json": "prefill",
     "embedding.json": "embedding",
     "rerank.json": "rerank",
+    "dllm.json": "llm_diffusion",
 }
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
@@ -94,6 +95,8 @@ def case_of(vector):
         case["notes"] = vector["notes"]
     # Null means no limit, absent SGLang's own limit of 128.
     case["strict_null"] = ["max_new_tokens"]
+    if given["worker"]["type"] == "dllm" and is_text_mode(given["worker"]):
+        raise LeftOut("the worker for diffusion language models serves token ids only")
     case |= worker(given["worker"])
     case["request"] = given["request"]
     case["context"] = context(given)
@@ -106,6 +109,10 @@ def case_of(vector):
     if "engine_aborts" in expected:
         case["aborts"] = [abort(of) for of in expected["engine_aborts"]]
     return case
+
+
+def is_text_mode(worker):
+    return bool((worker.get("dynamo_args") or {}).get("use_sglang_tokenizer"))
 
 
 def worker(worker):

@@ -124,13 +124,20 @@ impl Finish {
     /// What the client may know of what the engine stopped at: stop strings, and those stop tokens
     /// it `asked_for` itself.
     pub fn stop_reason(&self, asked_for: &[u32]) -> Option<Value> {
-        let asked_for = |id: &Value| {
-            id.as_u64().is_some_and(|id| asked_for.iter().any(|known| u64::from(*known) == id))
-        };
+        self.stop_reason_among(|id| asked_for.iter().any(|known| u64::from(*known) == id))
+    }
+
+    /// What the engine stopped at, whoever asked for it.
+    pub fn any_stop_reason(&self) -> Option<Value> {
+        self.stop_reason_among(|_| true)
+    }
+
+    fn stop_reason_among(&self, tokens: impl Fn(u64) -> bool) -> Option<Value> {
+        let is_among = |id: &Value| id.as_u64().is_some_and(&tokens);
         let may_know = match &self.matched {
             Value::String(_) => true,
-            Value::Number(_) => asked_for(&self.matched),
-            Value::Array(ids) => !ids.is_empty() && ids.iter().all(asked_for),
+            Value::Number(_) => is_among(&self.matched),
+            Value::Array(ids) => !ids.is_empty() && ids.iter().all(is_among),
             _ => false,
         };
         may_know.then(|| self.matched.clone())

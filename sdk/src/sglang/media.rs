@@ -63,6 +63,30 @@ impl Media {
         self.images.len() + self.videos.len() + self.audios.len()
     }
 
+    /// Refuses a request with any media: for workers that would drop them.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`], public.
+    pub fn refuse(request: &GenerateRequest) -> Result<()> {
+        let has = |data: &Value| match data {
+            Value::Null => false,
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            _ => true,
+        };
+        let extracted = request.multi_modal_data.as_ref().is_some_and(|data| match data {
+            Value::Object(kinds) => kinds.values().any(has),
+            data => has(data),
+        });
+        let messages = request.extra_args.messages.as_ref();
+        if extracted || Media::default().missing_from(messages).is_some() {
+            return Err(Error::invalid_request(
+                "this worker takes text only: remove images, audio and video from the messages",
+            ));
+        }
+        Ok(())
+    }
+
     /// The hashes the frontend computed, in SGLang's order: images, videos, audio. Grouped ones if
     /// they fit the media, else a flat list that does; otherwise none, as wrong hashes would make
     /// the engine take one medium for another.

@@ -97,11 +97,34 @@ impl ServerInfo {
                  this worker type does not serve"
             ));
         }
+        self.check_generates()
+    }
+
+    /// Refuses engines that generate nothing.
+    ///
+    /// # Errors
+    /// [`Kind::NotImplemented`], naming the flag that says so.
+    pub fn check_generates(&self) -> Result<()> {
         if self.is_embedding == Some(true) {
-            return refuse(
-                "the engine computes embeddings (--is-embedding); this worker type generates text"
-                    .into(),
-            );
+            return Err(Error::new(
+                Kind::NotImplemented,
+                "the engine computes embeddings (--is-embedding); this worker type generates text",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses engines that repeat the whole answer in every chunk, which for us are all new tokens.
+    ///
+    /// # Errors
+    /// [`Kind::NotImplemented`], naming the flag that is missing.
+    pub fn check_sends_increments(&self) -> Result<()> {
+        if self.incremental_streaming_output == Some(false) {
+            return Err(Error::new(
+                Kind::NotImplemented,
+                "the engine repeats the whole answer in every chunk; start it with \
+                 --incremental-streaming-output",
+            ));
         }
         Ok(())
     }

@@ -22,11 +22,7 @@ pub fn budget(
     engine: &Engine,
 ) -> Result<Option<u32>> {
     let refuse = |why: &str| Err(Error::invalid_request(why));
-    let asked = given(&request.stop_conditions.max_thinking_tokens);
-    let Some(asked_anywhere) = asked
-        .or_else(|| given(&request.thinking_token_budget))
-        .or_else(|| given(&request.nvext.max_thinking_tokens))
-    else {
+    let Some(asked_anywhere) = asked(request) else {
         if carries_budget(&request.custom_params)
             || carries_budget(&request.sampling_options.custom_params)
         {
@@ -37,7 +33,7 @@ pub fn budget(
     let Some(budget) = asked_anywhere.as_u64().and_then(|tokens| u32::try_from(tokens).ok()) else {
         return refuse("max_thinking_tokens: not an integer from 0 to 4294967295");
     };
-    if asked.is_none() {
+    if given(&request.stop_conditions.max_thinking_tokens).is_none() {
         return refuse(
             "max_thinking_tokens: the frontend did not pass it on as a stop condition; it is too \
              old for thinking budgets",
@@ -65,6 +61,13 @@ pub fn budget(
         return refuse("max_thinking_tokens: this version of the engine knows no reasoning gate");
     }
     Ok(Some(budget))
+}
+
+/// What the request says about a budget, in any place.
+pub fn asked(request: &GenerateRequest) -> Option<&Value> {
+    given(&request.stop_conditions.max_thinking_tokens)
+        .or_else(|| given(&request.thinking_token_budget))
+        .or_else(|| given(&request.nvext.max_thinking_tokens))
 }
 
 fn given(value: &Option<Value>) -> Option<&Value> {

@@ -1,0 +1,53 @@
+//! One request: its checks, and the call to the engine it becomes.
+
+use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::protocol::GenerateRequest;
+use dynamo_worker_sdk::sglang::media::{Media, check_token_ids};
+use dynamo_worker_sdk::sglang::sampling::SamplingParams;
+use dynamo_worker_sdk::sglang::{Engine, TokenConverter, generate, thinking};
+
+/// The body of `/generate`, without the token ids, which the host adds.
+#[derive(Serialize)]
+struct DiffusionBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rid: Option<&'a str>,
+    stream: bool,
+    sampling_params: SamplingParams,
+}
+
+/// Makes the plan for one request.
+pub(crate) fn plan(
+    engine: &Engine,
+    incoming: &Request,
+    prompt: &Prompt,
+) -> Result<Plan<TokenConverter>> {
+    let mut request: GenerateRequest = incoming.parse()?;
+    if thinking::asked(&request).is_some() {
+        return Err(Error::invalid_request(
+            "max_thinking_tokens: a diffusion language model does not think before it answers",
+        ));
+    }
+    Media::refuse(&request)?;
+    if request.extra_args.nvext.token_in == Some(Json::Bool(true)) {
+        check_token_ids(prompt, &Media::default(), engine)?;
+    }
+    // As with Dynamo's worker, the engine draws its own id unless the request is traced. Without an
+    // id there is nothing to tell the engine when the client leaves: it gives up when the
+    // connection closes.
+    let traced = engine.trace && !incoming.trace_headers.is_empty();
+    let rid = traced.then_some(incoming.fresh.request_id.as_str());
+    let sampling_params = SamplingParams::from_request(&mut request, engine)?;
+    let mut call =
+        Call::post("/generate", &DiffusionBody { rid, stream: true, sampling_params })?.sse();
+    if incoming.token_count.is_some() {
+        call = call.tokens_as("input_ids");
+    }
+    if traced {
+        call = call.headers(&incoming.trace_headers);
+    }
+    let plan = Plan::new(call, TokenConverter::new(&mut request, true).show_all_stops());
+    Ok(match rid {
+        Some(rid) => plan.abort_with(generate::abort(rid)?),
+        None => plan,
+    })
+}

@@ -1,0 +1,121 @@
+//! The worker type `llm_diffusion`: text generation with SGLang and a diffusion language model,
+//! which fills in a block of tokens at a time.
+//!
+//! Requests come as token ids, as to the worker `decode`, and go to the same `POST /generate`, but
+//! with less: such an engine knows neither log probabilities nor adapters, and has no place for
+//! media or a thinking budget. Behaves as the diffusion worker of `dynamo.sglang` 1.6.1 does.
+
+mod call;
+
+use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::{
+    Engine, ModelConfig, ServerInfo, Settings, TokenConverter, disagg, health, launch, settings,
+};
+
+/// How the model fills in its blocks. Makes a diffusion engine of SGLang's.
+const ALGORITHM: &str = "--dllm-algorithm";
+
+/// Requests at once, and what Dynamo's worker gives it if the operator says nothing.
+const LIMIT: (&str, &str) = ("--max-running-requests", "8");
+
+/// A worker that generates text by diffusion.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LlmDiffusion {
+    engine: Engine,
+    /// Only needed where the worker is configured, so no part of its state.
+    #[serde(skip)]
+    card: Card,
+}
+
+impl Worker for LlmDiffusion {
+    type Settings = Settings;
+    type Converter = TokenConverter;
+
+    fn describe() -> Manifest {
+        Manifest::new("llm_diffusion", env!("CARGO_PKG_VERSION"), "llm-diffusion")
+            .summary("Text generation with diffusion language models on SGLang")
+            .settings_schema(settings::schema(&[
+                "endpoint_types",
+                "dyn_tool_call_parser",
+                "dyn_reasoning_parser",
+                "dyn_default_thinking_mode",
+                "exclude_tools_when_tool_choice_none",
+            ]))
+    }
+
+    fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
+        check_settings(&settings)?;
+        let given = |flag| launch::value_of(&start.arguments, flag).is_some();
+        // In a configuration file of SGLang's own may be what is not here.
+        let is_all = !given("--config");
+        if is_all && !given(ALGORITHM) {
+            return Err(Error::invalid_request(format!(
+                "{ALGORITHM} is missing: this worker type serves diffusion language models, and the \
+                 engine must be told the algorithm, such as {ALGORITHM} LowConfidence"
+            )));
+        }
+        if is_all && !given(LIMIT.0) {
+            start.arguments.extend([LIMIT.0.into(), LIMIT.1.into()]);
+        }
+        launch::setup(start)
+    }
+
+    fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
+        check_settings(&settings)?;
+        let server = ServerInfo::from_report(&report)?;
+        check_engine(&server)?;
+        let model = ModelConfig::from_report(&report)?;
+        let mut config = RuntimeConfig::new(&server, &model);
+        settings.describe_on(&mut config);
+        let mut registration =
+            Registration::aggregated([], Input::Tokens).runtime_config(&config)?;
+        registration.model_types = settings.model_types()?;
+        registration.kv_cache_block_size = kv_cache_block_size(&server);
+        let health_check = health::tokens_payload(health::beginning_of_text(&report));
+        Ok(LlmDiffusion {
+            engine: Engine::new(&server, &model, settings.capabilities()),
+            card: Card::new(registration, health_check),
+        })
+    }
+
+    fn registration(&self) -> Result<Registration> {
+        self.card.registration()
+    }
+
+    fn health_check(&self) -> Result<Json> {
+        self.card.health_check()
+    }
+
+    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<TokenConverter>> {
+        call::plan(&self.engine, incoming, prompt)
+    }
+}
+
+fn check_settings(settings: &Settings) -> Result<()> {
+    if settings.use_sglang_tokenizer == Some(true) {
+        return Err(Error::new(
+            Kind::NotImplemented,
+            "use_sglang_tokenizer: this plugin serves token ids; leave tokenizing to the frontend",
+        ));
+    }
+    settings.model_types().map(drop)
+}
+
+/// Refuses engines that would answer, but not as a worker of this type must.
+fn check_engine(server: &ServerInfo) -> Result<()> {
+    if server.dllm_algorithm.as_deref().is_none_or(str::is_empty) {
+        return Err(Error::new(
+            Kind::NotImplemented,
+            format!("the engine runs no diffusion language model; start it with {ALGORITHM}"),
+        ));
+    }
+    disagg::check_mode(server, &["null"])?;
+    server.check_generates()?;
+    server.check_sends_increments()
+}
+
+dynamo_worker_sdk::export!(LlmDiffusion);
+
+#[cfg(test)]
+mod tests;
