@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes cases for `dynamo-host check` from recorded vectors of Dynamo's SGLang workers.
+"""Makes cases from recorded vectors of Dynamo's SGLang workers.
 
     import.py                         import what SETS names, into tests/cases
     import.py --check                 say whether that would change anything (exit 1 if so)
@@ -8,7 +8,8 @@
 A vector says what Dynamo's Python worker was given and what it did: which keyword arguments it
 called its in-process engine with, which chunks it yielded, how it failed. Ours talks to the engine
 over HTTP, so an expected call becomes the HTTP request with the same meaning; `case_of` and what it
-calls say how, line by line. tests/vectors/README.md describes the vectors, tests/cases/README.md
+calls say how, line by line. What a worker does beside that is in endpoints.py, what comes of its
+command line in command_line.py. tests/vectors/README.md describes the vectors, tests/cases/README.md
 the cases.
 
 A vector that cannot be a case is left out, with its reason in the summary. Two kinds of reasons:
@@ -22,6 +23,7 @@ import re
 import sys
 from pathlib import Path
 
+import command_line
 import endpoints
 
 HERE = Path(__file__).resolve().parent
@@ -38,6 +40,8 @@ SETS = {
     "embedding.json": "embedding",
     "rerank.json": "rerank",
     "dllm.json": "llm_diffusion",
+    # Their names begin with the folder.
+    "cli.json": ".",
 }
 
 # What the recording stand-in for the engine had where a vector does not say otherwise.
@@ -78,6 +82,8 @@ def case_of(vector):
           "obtained", "notes")
     if vector["kind"] == "endpoint":
         return endpoints.case_of(vector, LeftOut, known)
+    if vector["kind"] == "cli":
+        return command_line.case_of(vector, LeftOut, known)
     if vector["kind"] not in ("request", "output", "error"):
         raise LeftOut(f"kind `{vector['kind']}` is no request")
     given, expected = vector["input"], vector["expected"]

@@ -33,7 +33,7 @@ pub fn resolve(
 ) -> Result<Arguments, UsageError> {
     let command = Flags::command().mut_args(|flag| flag.hide_env_values(true));
     let Words { host, engine, given } = sort(&command, words, environment);
-    let (flags, matches) = parse(&command, host, &given)?;
+    let (mut flags, matches) = parse(&command, host, &given)?;
     let mut warnings = Vec::new();
 
     let mut engine = EngineWords::new(engine);
@@ -61,7 +61,7 @@ pub fn resolve(
         chosen.is_prefill() && engine.first_with("disaggregation-bootstrap-port").is_none();
     let model_path = flags.worker.model_path.clone().or_else(|| engine.value("model-path"));
     let served_names = served_names(&flags, &engine, model_path.as_deref())?;
-    rewrite(&mut engine, &flags, chosen, &mut warnings);
+    rewrite(&mut engine, &mut flags, chosen, &mut warnings);
     if flags.frontend.use_sglang_tokenizer {
         warnings.push(format!(
             "{} is deprecated: give the frontend --dyn-chat-processor sglang instead",
@@ -200,7 +200,7 @@ fn served_names(
 /// Gives the engine what Dynamo gives it for flags it does not have.
 fn rewrite(
     engine: &mut EngineWords,
-    flags: &Flags,
+    flags: &mut Flags,
     chosen: WorkerType,
     warnings: &mut Vec<String>,
 ) {
@@ -211,7 +211,8 @@ fn rewrite(
     if matches!(engine.value(Mode::FLAG).as_deref(), Some("agg" | "pd" | "encode")) {
         engine.set(Mode::FLAG, Some("null".into()));
     }
-    if flags.media.enable_multimodal || encodes || flags.worker.multimodal_worker {
+    flags.media.enable_multimodal |= encodes || flags.worker.multimodal_worker;
+    if flags.media.enable_multimodal {
         engine.switch_on("enable-multimodal");
     }
     if let Some(gateways) = flags.engine.gateway_workers.filter(|gateways| *gateways > 1) {
