@@ -36,6 +36,7 @@ SETS = {
     "decode_native_passthrough.json": "decode",
     "endpoints.json": "decode",
     "lora.json": "decode",
+    "decode_text_mode.json": "decode",
     "prefill.json": "prefill",
     "embedding.json": "embedding",
     "rerank.json": "rerank",
@@ -52,6 +53,9 @@ MODEL_CONFIG = {"vocab_size": 32000}
 # listens at every address.
 ADDRESS = "10.0.0.7"
 PREFILL_SERVER = {"host": "0.0.0.0", "disaggregation_bootstrap_port": 8998}
+
+# What the stand-in for a chat template made of messages: this word, and what it was given as JSON.
+TEMPLATE = "TEMPLATE"
 
 # Members of `Engine.async_generate` and `async_encode` that SGLang's HTTP server names otherwise.
 HTTP_NAMES = {"data_parallel_rank": "routed_dp_rank", "prompt": "text"}
@@ -104,6 +108,9 @@ def case_of(vector):
     if given["worker"]["type"] == "dllm" and is_text_mode(given["worker"]):
         raise LeftOut("the worker for diffusion language models serves token ids only")
     case |= worker(given["worker"])
+    if case["settings"].get("use_sglang_tokenizer"):
+        tokenizer = case["engine"]["files"].setdefault("tokenizer_config.json", {})
+        tokenizer["chat_template"] = chat_template(tokenizer.get("chat_template"), vector)
     case["request"] = given["request"]
     case["context"] = context(given)
     case["exchanges"] = exchanges(vector)
@@ -169,6 +176,26 @@ def worker(worker):
     return case
 
 
+def chat_template(original, vector):
+    """A template that makes of messages what the stand-in did. Its own text is only looked at."""
+    prompts = [of.get("kwargs", {}).get("prompt")
+               for of in vector["expected"].get("engine_calls") or []]
+    given = {}
+    for prompt in prompts:
+        if isinstance(prompt, str) and prompt.startswith(TEMPLATE):
+            given = json.loads(prompt.removeprefix(TEMPLATE))["kwargs"]
+    variables = ", ".join(f'"{name}": {name}' for name in given)
+    # Variables the stand-in was not given must be empty.
+    request = vector["input"]["request"]
+    asked = {**(request.get("chat_template_kwargs") or {}),
+             **(request.get("chat_template_args") or {})}
+    others = "".join(f"{{{{ {name} }}}}" for name in asked
+                     if name not in given and name != "add_generation_prompt")
+    return (f"{{# {original} #}}" if original else "") + TEMPLATE + (
+        f'{{{{ {{"kwargs": {{{variables}}}, "messages": messages}}'
+        f" | tojson(ensure_ascii=true, sort_keys=true) }}}}{others}")
+
+
 def context(given):
     known("context", given["context"], "id", "trace_id", "trace_headers")
     context = {"id": given["context"]["id"]}
@@ -215,6 +242,12 @@ def call(of, vector):
         call["headers"] = headers
     else:
         call["without_headers"] = TRACE_HEADERS
+    request = vector["input"]["request"]
+    in_text = (vector["input"]["worker"].get("dynamo_args") or {}).get("use_sglang_tokenizer")
+    if in_text and "input_ids" in members:
+        # The stand-in for a tokenizer encoded it. Here the engine's server does.
+        del members["input_ids"]
+        members["prompt"] = request["prompt"] if "prompt" in request else request["text"]
     body = {HTTP_NAMES.get(name, name): member for name, member in members.items()}
     body["rid"] = engine_id(body, vector)
     call["body"] = comparable(body)

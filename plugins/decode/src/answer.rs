@@ -4,6 +4,8 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::TokenConverter;
 use dynamo_worker_sdk::sglang::native::NativeConverter;
 
+use crate::text::TextConverter;
+
 /// Turns the engine's stream into chunks.
 #[derive(Debug)]
 pub enum Answer {
@@ -11,6 +13,8 @@ pub enum Answer {
     Tokens(TokenConverter),
     /// Of the engine's own answers.
     Native(NativeConverter),
+    /// Of text, for the client itself.
+    Text(TextConverter),
 }
 
 impl Converter for Answer {
@@ -18,6 +22,7 @@ impl Converter for Answer {
         match self {
             Answer::Tokens(answer) => answer.event(event, chunks),
             Answer::Native(answer) => answer.event(event, chunks),
+            Answer::Text(answer) => answer.event(event, chunks),
         }
     }
 
@@ -25,6 +30,7 @@ impl Converter for Answer {
         match self {
             Answer::Tokens(answer) => answer.engine_is_done(),
             Answer::Native(answer) => answer.engine_is_done(),
+            Answer::Text(answer) => answer.engine_is_done(),
         }
     }
 
@@ -32,6 +38,7 @@ impl Converter for Answer {
         match self {
             Answer::Tokens(answer) => answer.finish(chunks),
             Answer::Native(answer) => answer.finish(chunks),
+            Answer::Text(answer) => answer.finish(chunks),
         }
     }
 }

@@ -12,6 +12,7 @@ use dynamo_worker_sdk::sglang::{GenerateBody, TokenConverter, generate, thinking
 
 use crate::Decode;
 use crate::answer::Answer;
+use crate::text::TextConverter;
 
 /// Asks a disaggregated decode worker to do its own prefill. Dynamo no longer has that.
 const BYPASS_REMOTE_PREFILL: &str = "x-bypass-remote-prefill";
@@ -24,11 +25,13 @@ pub(crate) fn plan(
     prompt: &Prompt,
 ) -> Result<Plan<Answer>> {
     let engine = &worker.engine;
+    let mut text =
+        worker.text.as_ref().map(|mode| mode.take(incoming, &mut request)).transpose()?;
     check_support(worker, &request)?;
     // A prefill engine has fetched the media already, and only from where it can be told to.
     let media =
         Media::take(&mut request, engine, worker.frontend_decoding && !worker.disaggregated)?;
-    if request.extra_args.nvext.token_in == Some(Json::Bool(true)) {
+    if text.is_none() && request.extra_args.nvext.token_in == Some(Json::Bool(true)) {
         check_token_ids(prompt, &media, engine)?;
     }
     let bootstrap = if worker.disaggregated { Some(Bootstrap::told(&request)?) } else { None };
@@ -38,13 +41,20 @@ pub(crate) fn plan(
         let converter = NativeConverter::new(names, !worker.disaggregated);
         return Ok(Plan::new(call, Answer::Native(converter)).abort_with(abort));
     }
-    let sampling_params = sampling_params(worker, &mut request)?;
+    let mut sampling_params = sampling_params(worker, &mut request)?;
+    if let Some(text) = &mut text {
+        text.stop_at(&mut sampling_params);
+    }
     let with_hashes = engine.capabilities.mm_hashes && !worker.disaggregated;
     let mm_hashes = with_hashes.then(|| media.hashes(&mut request)).flatten();
-    let converter = TokenConverter::new(&mut request, !worker.disaggregated);
+    let converter = match &worker.text {
+        None => Answer::Tokens(TokenConverter::new(&mut request, !worker.disaggregated)),
+        Some(mode) => Answer::Text(TextConverter::new(mode, incoming, &mut request)),
+    };
     let body = GenerateBody {
         sampling_params,
         logprobs: LogprobOptions::from_request(&request.output_options),
+        text: text.as_ref().map(|text| text.prompt.as_str()),
         mm_hashes,
         disagg_prefill_dp_rank: bootstrap
             .is_some()
@@ -55,7 +65,7 @@ pub(crate) fn plan(
     };
     let call = body.into_call(incoming, engine)?;
     let abort = generate::abort(&incoming.fresh.request_id)?;
-    Ok(Plan::new(call, Answer::Tokens(converter)).abort_with(abort))
+    Ok(Plan::new(call, converter).abort_with(abort))
 }
 
 fn sampling_params(worker: &Decode, request: &mut GenerateRequest) -> Result<SamplingParams> {

@@ -10,6 +10,8 @@
 
 mod answer;
 mod call;
+mod template;
+mod text;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
@@ -17,8 +19,10 @@ use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_bloc
 use dynamo_worker_sdk::sglang::{
     Engine, ModelConfig, ServerInfo, Settings, disagg, endpoints, health, launch, settings,
 };
+use dynamo_worker_sdk::warn;
 
 pub use answer::Answer;
+pub use text::TextMode;
 
 /// A worker that generates text.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,6 +30,8 @@ pub struct Decode {
     engine: Engine,
     /// Another engine does the prefill.
     disaggregated: bool,
+    /// The engine tokenizes and detokenizes.
+    text: Option<TextMode>,
     /// The frontend fetches and decodes media.
     frontend_decoding: bool,
     /// Clients may have metadata uploaded (`--enable-rl`).
@@ -54,6 +60,7 @@ impl Worker for Decode {
             .summary("Text generation with SGLang, alone or after a prefill worker")
             .settings_schema(settings::schema(&[
                 "endpoint_types",
+                "use_sglang_tokenizer",
                 "frontend_decoding",
                 "enable_rl",
                 "dyn_tool_call_parser",
@@ -65,23 +72,32 @@ impl Worker for Decode {
     }
 
     fn prepare(settings: Settings, start: Start) -> Result<Setup> {
-        check_settings(&settings)?;
-        launch::setup(start)
+        settings.model_types()?;
+        let mut setup = launch::setup(start)?;
+        if is_text(&settings) {
+            warn!("use_sglang_tokenizer is deprecated: leave tokenizing to the frontend");
+            setup.contact = setup.contact.model_file(template::FILE);
+        }
+        Ok(setup)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        check_settings(&settings)?;
         let server = ServerInfo::from_report(&report)?;
-        check_engine(&server)?;
+        check_engine(&server, is_text(&settings))?;
         let model = ModelConfig::from_report(&report)?;
         let disaggregated = server.disaggregation_mode.as_deref() == Some("decode");
-        let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
+        let text = is_text(&settings).then(|| TextMode::from_report(&report));
+        let mut health_check = match &text {
+            None => health::tokens_payload(health::beginning_of_text(&report)),
+            Some(_) => health::text_payload(),
+        };
         if disaggregated {
             health::pretend_transfer(&mut health_check, disagg::bootstrap_port(&server));
         }
         Ok(Decode {
             engine: Engine::new(&server, &model, settings.capabilities()),
             disaggregated,
+            text,
             frontend_decoding: settings.frontend_decoding.unwrap_or(false),
             metadata_upload: settings.enable_rl.unwrap_or(false),
             card: Card::new(registration(&settings, &server, &model, disaggregated)?, health_check),
@@ -102,19 +118,25 @@ impl Worker for Decode {
     }
 }
 
+fn is_text(settings: &Settings) -> bool {
+    settings.use_sglang_tokenizer == Some(true)
+}
+
 fn registration(
     settings: &Settings,
     server: &ServerInfo,
     model: &ModelConfig,
     disaggregated: bool,
 ) -> Result<Registration> {
-    let model_types = settings.model_types()?;
+    let is_text = is_text(settings);
+    let model_types = if is_text { vec!["chat".into()] } else { settings.model_types()? };
     let mut config = RuntimeConfig::new(server, model);
     settings.describe_on(&mut config);
-    if !model_types.is_empty() {
+    if !model_types.is_empty() && !is_text {
         config.takes_native_requests();
     }
-    let mut registration = Registration::aggregated([], Input::Tokens);
+    let input = if is_text { Input::Text } else { Input::Tokens };
+    let mut registration = Registration::aggregated([], input);
     if disaggregated {
         registration.worker_type = "decode".into();
         registration.needs = vec![vec!["prefill".into()]];
@@ -125,20 +147,16 @@ fn registration(
     registration.runtime_config(&config)
 }
 
-fn check_settings(settings: &Settings) -> Result<()> {
-    if settings.use_sglang_tokenizer == Some(true) {
-        return Err(Error::new(
-            Kind::NotImplemented,
-            "use_sglang_tokenizer: this plugin serves token ids; leave tokenizing to the frontend",
-        ));
-    }
-    settings.model_types().map(drop)
-}
-
 /// Refuses engines that would answer, but not as a worker of this type must.
-fn check_engine(server: &ServerInfo) -> Result<()> {
+fn check_engine(server: &ServerInfo, is_text: bool) -> Result<()> {
     disagg::check_mode(server, &["null", "decode"])?;
     server.check_generates_text()?;
+    if is_text && server.skip_tokenizer_init == Some(true) {
+        return Err(Error::new(
+            Kind::NotImplemented,
+            "use_sglang_tokenizer: the engine runs with --skip-tokenizer-init, so it has none",
+        ));
+    }
     if server.incremental_streaming_output == Some(false) {
         return Err(Error::new(
             Kind::NotImplemented,

@@ -107,7 +107,8 @@ fn engines_of_other_kinds_are_refused() {
 fn settings_are_checked() {
     assert!(configured(json!({"endpoint_types": "chat, smell"}), json!({})).is_err());
     assert!(configured(json!({"endpoint_types": ""}), json!({})).is_err());
-    assert!(configured(json!({"use_sglang_tokenizer": true}), json!({})).is_err());
+    let no_tokenizer = json!({"skip_tokenizer_init": true});
+    assert!(configured(json!({"use_sglang_tokenizer": true}), no_tokenizer).is_err());
 }
 
 #[test]

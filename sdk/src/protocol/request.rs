@@ -161,6 +161,8 @@ pub struct ExtraArgs {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct NvExt {
+    /// Names of members of the answer's `nvext` the client wants. A list.
+    pub extra_fields: Option<Value>,
     /// True if the client sent token ids itself, which nobody has checked.
     pub token_in: Option<Value>,
     /// Where to upload what the engine reports about the answer.

@@ -25,6 +25,9 @@ pub struct GenerateBody<'a> {
     /// What to report besides tokens.
     #[serde(flatten)]
     pub logprobs: LogprobOptions,
+    /// The prompt, where the engine tokenizes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<&'a str>,
     /// URLs of images.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub image_data: &'a [String],
@@ -110,14 +113,14 @@ impl<'a> GenerateBody<'a> {
         })
     }
 
-    /// The call. The host writes the prompt's token ids into it, if the request had any; if not, the
-    /// engine says what is missing.
+    /// The call. The host writes the prompt's token ids into it, if the request had any and the prompt
+    /// is no text; if it had not, the engine says what is missing.
     ///
     /// # Errors
     /// If the body does not serialize.
     pub fn into_call(self, incoming: &Request, engine: &Engine) -> Result<Call> {
         let mut call = Call::post("/generate", &self)?.sse();
-        if incoming.token_count.is_some() {
+        if incoming.token_count.is_some() && self.text.is_none() {
             call = call.tokens_as("input_ids");
         }
         if engine.trace {

@@ -10,12 +10,21 @@ const NO_BEGINNING: u64 = 1;
 
 /// One token from one token, greedily. Mirrors Dynamo's `SglangHealthCheckPayload`.
 pub fn tokens_payload(beginning: u64) -> Value {
+    payload("token_ids", json!([beginning]))
+}
+
+/// The same for workers whose engine tokenizes.
+pub fn text_payload() -> Value {
+    payload("prompt", json!("Test"))
+}
+
+fn payload(input: &str, prompt: Value) -> Value {
     json!({
         "stop_conditions": {"max_tokens": 1, "ignore_eos": false},
         "sampling_options": {"temperature": 0.0, "top_p": 1.0, "top_k": -1},
         "eos_token_ids": [],
         "annotations": [],
-        "token_ids": [beginning],
+        input: prompt,
     })
 }
 

@@ -22,7 +22,7 @@ pub mod launch;
 pub mod logprobs;
 pub mod media;
 pub mod native;
-mod python;
+pub mod python;
 mod references;
 pub mod registration;
 pub mod sampling;

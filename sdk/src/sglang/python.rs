@@ -1,4 +1,4 @@
-//! Python's way with JSON, regular expressions and integers, where the engine sees the result.
+//! Python's way with JSON, regular expressions and integers, where engine or model see the result.
 
 use std::io;
 
@@ -8,13 +8,30 @@ use serde_json::ser::{Formatter, Serializer};
 
 /// JSON text as `json.dumps` writes it: a space after `,` and `:`, and ASCII only. Members keep
 /// their order, so a schema constrains the order of the answer's members as its author meant.
-pub(super) fn dumps(value: &Value) -> Result<String, serde_json::Error> {
+///
+/// # Errors
+/// None for JSON.
+pub fn dumps(value: &Value) -> Result<String, serde_json::Error> {
+    dumps_with(value, Dumps { ascii: true })
+}
+
+/// The same in Unicode: `json.dumps(value, ensure_ascii=False)`.
+///
+/// # Errors
+/// None for JSON.
+pub fn dumps_unicode(value: &Value) -> Result<String, serde_json::Error> {
+    dumps_with(value, Dumps { ascii: false })
+}
+
+fn dumps_with(value: &Value, dumps: Dumps) -> Result<String, serde_json::Error> {
     let mut text = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut text, Dumps))?;
+    value.serialize(&mut Serializer::with_formatter(&mut text, dumps))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-struct Dumps;
+struct Dumps {
+    ascii: bool,
+}
 
 impl Formatter for Dumps {
     fn begin_array_value<W: ?Sized + io::Write>(
@@ -43,8 +60,8 @@ impl Formatter for Dumps {
         fragment: &str,
     ) -> io::Result<()> {
         for character in fragment.chars() {
-            if character.is_ascii() {
-                writer.write_all(&[character as u8])?;
+            if character.is_ascii() || !self.ascii {
+                writer.write_all(character.encode_utf8(&mut [0; 4]).as_bytes())?;
             } else {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;
@@ -88,6 +105,7 @@ mod tests {
     fn dumps_spaces_keeps_order_and_escapes() {
         let value: Value = serde_json::from_str(r#"{"z":[1,2.5,null],"a":"ü😀\n"}"#).unwrap();
         assert_eq!(dumps(&value).unwrap(), r#"{"z": [1, 2.5, null], "a": "\u00fc\ud83d\ude00\n"}"#);
+        assert_eq!(dumps_unicode(&value).unwrap(), r#"{"z": [1, 2.5, null], "a": "ü😀\n"}"#);
         assert_eq!(dumps(&json!([])).unwrap(), "[]");
         assert_eq!(dumps(&json!({})).unwrap(), "{}");
     }

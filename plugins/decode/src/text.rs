@@ -1,0 +1,253 @@
+//! Text mode (`--use-sglang-tokenizer`): the frontend hands OpenAI requests through, and the engine
+//! tokenizes and detokenizes. Deprecated by Dynamo; only chat is served.
+
+use std::borrow::Cow;
+
+use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::protocol::{FinishReason, GenerateRequest, SamplingOptions, StopConditions};
+use dynamo_worker_sdk::sglang::choices::Choices;
+use dynamo_worker_sdk::sglang::errors::refused;
+use dynamo_worker_sdk::sglang::sampling::SamplingParams;
+use serde_json::Map;
+use serde_json::value::RawValue;
+
+use crate::template::{self, ChatTemplate};
+
+/// What text mode has to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TextMode {
+    template: Option<ChatTemplate>,
+    /// The model, as answers name it.
+    model: String,
+}
+
+/// The members of an OpenAI request that stand elsewhere in a request for tokens.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct TextRequest {
+    messages: Option<Vec<Json>>,
+    prompt: Option<String>,
+    text: Option<String>,
+    chat_template_kwargs: Option<Map<String, Json>>,
+    chat_template_args: Option<Map<String, Json>>,
+    tools: Option<Json>,
+    max_tokens: Option<u32>,
+    max_completion_tokens: Option<u32>,
+    min_tokens: Option<u32>,
+    stop: Json,
+    stop_token_ids: Option<Vec<Json>>,
+}
+
+/// One request in text.
+#[derive(Debug)]
+pub(crate) struct TextPrompt {
+    pub prompt: String,
+    /// A string or a list of strings; null for none.
+    stop: Json,
+}
+
+impl TextMode {
+    pub(crate) fn from_report(report: &EngineReport) -> Self {
+        TextMode { template: ChatTemplate::from_report(report), model: report.served_name.clone() }
+    }
+
+    /// Reads the prompt, and moves what else the request says to where `request` has it.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`] without any prompt, for members of the wrong type, and for messages
+    /// the model's template does not take.
+    pub(crate) fn take(
+        &self,
+        incoming: &Request,
+        request: &mut GenerateRequest,
+    ) -> Result<TextPrompt> {
+        let mut text: TextRequest = incoming.parse()?;
+        let options: SamplingOptions = incoming.parse()?;
+        request.sampling_options = options;
+        let (stop, stop_token_ids) = stops(&mut text);
+        request.stop_conditions = StopConditions {
+            max_tokens: text.max_tokens.or(text.max_completion_tokens),
+            min_tokens: text.min_tokens,
+            stop_token_ids,
+            max_thinking_tokens: request.stop_conditions.max_thinking_tokens.take(),
+            ..StopConditions::default()
+        };
+        if let Some(messages) = text.messages.take() {
+            // Where media the frontend left in them are looked for.
+            request.extra_args.messages = Some(Json::Array(messages.clone()));
+            return Ok(TextPrompt { prompt: self.render(messages, text)?, stop });
+        }
+        let prompt = text.prompt.or(text.text);
+        let prompt = prompt.ok_or_else(|| refused("messages: missing, and `prompt` too"))?;
+        Ok(TextPrompt { prompt, stop })
+    }
+
+    fn render(&self, mut messages: Vec<Json>, text: TextRequest) -> Result<String> {
+        let template = self.template.as_ref().ok_or_else(template::missing)?;
+        if !template.shows_reasoning() {
+            messages.iter_mut().for_each(think_aloud);
+        }
+        let mut extra = text.chat_template_kwargs.unwrap_or_default();
+        extra.extend(text.chat_template_args.unwrap_or_default());
+        // Not the client's to say.
+        extra.shift_remove("tokenize");
+        extra.shift_remove("add_generation_prompt");
+        if let Some(tools) = text.tools {
+            extra.entry("tools").or_insert(tools);
+        }
+        template.render(&messages, extra)
+    }
+}
+
+impl TextPrompt {
+    /// Stop strings, which the engine can look for as it has the text.
+    pub(crate) fn stop_at(&mut self, params: &mut SamplingParams) {
+        if !self.stop.is_null() {
+            params.others.insert("stop".into(), self.stop.take());
+        }
+    }
+}
+
+/// Where to stop: a string, a list of strings, or a list of token ids. A list of anything else says
+/// nothing, and neither does an empty one: then `stop_token_ids` counts.
+fn stops(text: &mut TextRequest) -> (Json, Vec<u32>) {
+    let ids = |list: &[Json]| -> Vec<u32> {
+        list.iter().filter_map(Json::as_u64).filter_map(|id| u32::try_from(id).ok()).collect()
+    };
+    match text.stop.take() {
+        stop @ Json::String(_) => (stop, Vec::new()),
+        Json::Array(list)
+            if !list.is_empty() && list.iter().all(|stop| stop.is_i64() || stop.is_u64()) =>
+        {
+            (Json::Null, ids(&list))
+        }
+        Json::Array(list) if !list.is_empty() && list.iter().all(Json::is_string) => {
+            (Json::Array(list), Vec::new())
+        }
+        _ => (Json::Null, ids(text.stop_token_ids.as_deref().unwrap_or_default())),
+    }
+}
+
+/// Puts what an assistant thought before what it answered, for templates without a place for it.
+fn think_aloud(message: &mut Json) {
+    let Some(message) = message.as_object_mut().filter(|message| message["role"] == "assistant")
+    else {
+        return;
+    };
+    let thought = match message.get("reasoning_content") {
+        Some(Json::String(thought)) if !thought.is_empty() => format!("<think>{thought}</think>"),
+        Some(Json::Array(thoughts)) => thoughts
+            .iter()
+            .filter_map(Json::as_str)
+            .filter(|thought| !thought.is_empty())
+            .map(|thought| format!("<think>{thought}</think>"))
+            .collect(),
+        _ => return,
+    };
+    if thought.is_empty() {
+        return;
+    }
+    let content = match message.remove("content") {
+        Some(Json::String(answer)) => Json::String(thought + &answer),
+        Some(Json::Array(mut parts)) => {
+            parts.insert(0, json!({"type": "text", "text": thought}));
+            Json::Array(parts)
+        }
+        _ => Json::String(thought),
+    };
+    message.insert("content".into(), content);
+    message.shift_remove("reasoning_content");
+}
+
+/// Turns the engine's stream into chunks of OpenAI's chat protocol.
+#[derive(Debug)]
+pub struct TextConverter {
+    choices: Choices,
+    id: String,
+    created: u64,
+    model: String,
+    stop_token_ids: Vec<u32>,
+    tells_stop_reason: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct ChatChunk<'a> {
+    id: &'a str,
+    object: &'a str,
+    created: u64,
+    model: &'a str,
+    choices: [Choice<'a>; 1],
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    nvext: Map<String, Json>,
+}
+
+#[derive(Debug, Serialize)]
+struct Choice<'a> {
+    index: u32,
+    delta: Delta<'a>,
+    finish_reason: Option<FinishReason>,
+}
+
+#[derive(Debug, Serialize)]
+struct Delta<'a> {
+    role: &'a str,
+    content: Cow<'a, str>,
+}
+
+impl TextConverter {
+    pub(crate) fn new(mode: &TextMode, incoming: &Request, request: &mut GenerateRequest) -> Self {
+        let wanted = [&request.nvext.extra_fields, &request.extra_args.nvext.extra_fields];
+        TextConverter {
+            choices: Choices::new(request.sampling_options.n),
+            id: incoming.id.clone(),
+            created: incoming.fresh.unix_millis / 1000,
+            model: mode.model.clone(),
+            stop_token_ids: std::mem::take(&mut request.stop_conditions.stop_token_ids),
+            tells_stop_reason: wanted
+                .into_iter()
+                .flatten()
+                .filter_map(Json::as_array)
+                .flatten()
+                .any(|field| field == "stop_reason"),
+        }
+    }
+}
+
+impl Converter for TextConverter {
+    fn engine_is_done(&self) -> bool {
+        self.choices.are_complete()
+    }
+
+    fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
+        let Some(delta) = self.choices.read(event)? else { return Ok(self.choices.flow()) };
+        let mut nvext = Map::new();
+        let stopped_at =
+            delta.finish.as_ref().and_then(|finish| finish.stop_reason(&self.stop_token_ids));
+        if let Some(stop) = stopped_at.filter(|_| self.tells_stop_reason) {
+            nvext.insert("stop_reason".into(), stop);
+        }
+        if let Some(experts) = delta.meta.routed_experts {
+            nvext.insert("routed_experts".into(), parse_event(experts.get().as_bytes())?);
+        }
+        let text = delta.text.map(RawValue::get);
+        let content: Cow<'_, str> =
+            text.map(|text| parse_event(text.as_bytes())).transpose()?.unwrap_or_default();
+        chunks.send(&ChatChunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices: [Choice {
+                index: delta.index,
+                delta: Delta { role: "assistant", content },
+                finish_reason: delta.finish.as_ref().map(|finish| finish.reason()),
+            }],
+            nvext,
+        })?;
+        Ok(Flow::Continue)
+    }
+
+    fn finish(&mut self, _: &mut Chunks) -> Result<()> {
+        self.choices.check_end()
+    }
+}
