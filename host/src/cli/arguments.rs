@@ -87,3 +87,31 @@ pub(super) fn endpoint(namespace: &str, component: &str) -> EndpointId {
         endpoint: "generate".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use crate::cli::resolve;
+
+    #[test]
+    fn the_engines_file_is_there_until_it_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("disagg.yaml");
+        std::fs::write(&file, "a: {tp: 2}").unwrap();
+        let line = format!("host --disagg-config {} --disagg-config-key a", file.display());
+        let resolved = || resolve(line.split(' ').map(String::from), &Default::default()).unwrap();
+        for removed in [false, true] {
+            let arguments = resolved();
+            let path = arguments.engine_arguments[1].clone();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "tp: 2\n");
+            let clone = arguments.clone();
+            drop(arguments);
+            assert!(std::fs::exists(&path).unwrap());
+            match removed {
+                true => clone.remove_files(),
+                false => drop(clone),
+            }
+            assert!(!std::fs::exists(&path).unwrap());
+        }
+    }
+}

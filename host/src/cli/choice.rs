@@ -148,15 +148,14 @@ pub(super) fn choose(
         claims.push((format!("--dllm-algorithm {algorithm}"), WorkerType::LlmDiffusion));
     }
     let by_mode = |mode: &str| format!("--{} {mode}", Mode::FLAG);
+    // Multimodal workers come in two halves as well: then the mode has said which.
+    let halved =
+        !claims.is_empty() && claims.iter().all(|(_, claimed)| claimed.takes_encoded_media());
     match mode {
         Mode::Encode => claims.push((by_mode("encode"), WorkerType::MultimodalEncode)),
-        // Multimodal workers come in these modes, too, so the mode says which of them.
-        Mode::Prefill | Mode::Decode
-            if claims.iter().all(|(_, worker_type)| worker_type.takes_encoded_media())
-                && !claims.is_empty() => {}
-        Mode::Prefill => claims.push((by_mode("prefill"), WorkerType::Prefill)),
-        Mode::Decode => claims.push((by_mode("decode"), WorkerType::Decode)),
-        Mode::Aggregated | Mode::PrefillDecode => {}
+        Mode::Prefill if !halved => claims.push((by_mode("prefill"), WorkerType::Prefill)),
+        Mode::Decode if !halved => claims.push((by_mode("decode"), WorkerType::Decode)),
+        _ => {}
     }
     let Some((first, worker_type)) = claims.first() else {
         return Ok(None);

@@ -35,18 +35,7 @@ pub fn resolve(
     let Words { host, engine, given } = sort(&command, words, environment);
     let (mut flags, matches) = parse(&command, host, &given)?;
     let mut warnings = Vec::new();
-
-    let mut engine = EngineWords::new(engine);
-    let config_file = match disagg_section(&flags, &given, &command)? {
-        Some((section, path)) => {
-            engine.set_config(path.display().to_string(), section);
-            Some(Arc::new(path))
-        }
-        None => {
-            engine.read_config();
-            None
-        }
-    };
+    let (mut engine, config_file) = engine_words(engine, &flags, &given, &command)?;
 
     let asked_for = choose(&flags, &given, &engine)?;
     let chosen = asked_for.unwrap_or(WorkerType::Decode);
@@ -59,24 +48,13 @@ pub fn resolve(
     })?;
     let needs_bootstrap_port =
         chosen.is_prefill() && engine.first_with("disaggregation-bootstrap-port").is_none();
-    let model_path = flags.worker.model_path.clone().or_else(|| engine.value("model-path"));
+    let in_file = || engine.value("model-path").or_else(|| engine.value("model"));
+    let model_path = flags.worker.model_path.clone().or_else(in_file);
     let served_names = served_names(&flags, &engine, model_path.as_deref())?;
     rewrite(&mut engine, &mut flags, chosen, &mut warnings);
-    if flags.frontend.use_sglang_tokenizer {
-        warnings.push(format!(
-            "{} is deprecated: give the frontend --dyn-chat-processor sglang instead",
-            given.name("use_sglang_tokenizer")
-        ));
-    }
+    warn(&flags, &given, environment, &mut warnings);
 
-    let suffix = environment.get("DYN_NAMESPACE_WORKER_SUFFIX");
-    let namespace = suffix.map_or_else(
-        || flags.runtime.namespace.clone(),
-        |suffix| format!("{}-{suffix}", flags.runtime.namespace),
-    );
-    if let Some(value) = environment.get("DYN_FPM_TRACE").filter(|value| !is_bool(value)) {
-        warnings.push(format!("DYN_FPM_TRACE={value} means no: use 1 or 0"));
-    }
+    let namespace = namespace(&flags, environment);
     let by_type = || match flags.plugin.plugin {
         Some(_) => None,
         None => Some(arguments::endpoint(&namespace, chosen.component())),
@@ -140,6 +118,27 @@ fn variable_of(command: &Command, given: &Given, error: &clap::Error) -> Option<
     }
 }
 
+/// The engine's words, with the flags in its `--config`, which is a file of ours if there is a section
+/// to take them from.
+fn engine_words(
+    words: Vec<String>,
+    flags: &Flags,
+    given: &Given,
+    command: &Command,
+) -> Result<(EngineWords, Option<Arc<TempPath>>), UsageError> {
+    let mut engine = EngineWords::new(words);
+    match disagg_section(flags, given, command)? {
+        Some((section, path)) => {
+            engine.set_config(path.display().to_string(), section);
+            Ok((engine, Some(Arc::new(path))))
+        }
+        None => {
+            engine.read_config();
+            Ok((engine, None))
+        }
+    }
+}
+
 /// The section of `--disagg-config`, and a file with it for the engine.
 fn disagg_section(
     flags: &Flags,
@@ -195,6 +194,28 @@ fn served_names(
         });
     }
     Ok(if names.is_empty() { model_path.map(String::from).into_iter().collect() } else { names })
+}
+
+/// The namespace, which a deployment of several kinds of workers for one model gives a suffix.
+fn namespace(flags: &Flags, environment: &Environment) -> String {
+    let namespace = &flags.runtime.namespace;
+    match environment.get("DYN_NAMESPACE_WORKER_SUFFIX") {
+        Some(suffix) => format!("{namespace}-{suffix}"),
+        None => namespace.clone(),
+    }
+}
+
+/// Says what works, but not as the operator may think, or not for long.
+fn warn(flags: &Flags, given: &Given, environment: &Environment, warnings: &mut Vec<String>) {
+    if flags.frontend.use_sglang_tokenizer {
+        warnings.push(format!(
+            "{} is deprecated: give the frontend --dyn-chat-processor sglang instead",
+            given.name("use_sglang_tokenizer")
+        ));
+    }
+    if let Some(value) = environment.get("DYN_FPM_TRACE").filter(|value| !is_bool(value)) {
+        warnings.push(format!("DYN_FPM_TRACE={value} means no: use 1 or 0"));
+    }
 }
 
 /// Gives the engine what Dynamo gives it for flags it does not have.
