@@ -35,6 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "no_engine: says nothing about the kind of engine; runs with llama only")
+    config.addinivalue_line("markers", "tiny_sglang: starts SGLang with the tiny model itself; runs beside sglang-tiny")
     config.addinivalue_line("markers", "replaces_worker: ends or breaks its worker, which is slow with SmolLM2 on SGLang")
 
 
@@ -42,6 +43,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     def wanted(item: pytest.Item) -> bool:
         if item.get_closest_marker("no_engine"):
             return "llama" in _engines(config)
+        if item.get_closest_marker("tiny_sglang"):
+            # Parametrized or not: once is enough.
+            return "sglang-tiny" in _engines(config) and "sglang-smollm2" not in item.name and "llama" not in item.name
         # SGLang takes a minute to start again: the tiny model shows the same as the larger one.
         return not (item.get_closest_marker("replaces_worker") and "[sglang-smollm2" in item.name)
 

@@ -16,17 +16,7 @@ command -v cc >/dev/null || missing+=(gcc libc6-dev)
 command -v python3 >/dev/null || missing+=(python3)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
-if [ ${#missing[@]} -gt 0 ]; then
-    command -v apt-get >/dev/null || die "please install: ${missing[*]} (no apt-get here to do it)"
-    as_root=()
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || die "please install as root: apt-get install ${missing[*]}"
-        as_root=(sudo)
-    fi
-    say "installing with apt-get: ${missing[*]}"
-    "${as_root[@]}" apt-get update -q
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y "${missing[@]}"
-fi
+apt_install "${missing[@]}"
 
 # The toolchain itself and its target stand in rust-toolchain.toml; rustup reads it by itself
 # unless told not to install anything on its own.

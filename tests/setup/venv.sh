@@ -39,6 +39,18 @@ install() {
     fi
 }
 
+# The Mooncake transfer engine, by which a prefill engine hands over its KV cache, is linked with
+# libraries of the system; it moves bytes by TCP here, and no RDMA device is needed.
+system_libraries() {
+    local missing=() package
+    for package in libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libnuma1 liburing2; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' ||
+            missing+=("$package")
+    done
+    apt_install "${missing[@]}"
+}
+
+if [ "$name" = sglang ]; then system_libraries; fi
 python=$(find_python)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 venv=$cache/venv/$name-$version-$(hash "$requirements")

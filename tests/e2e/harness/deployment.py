@@ -143,8 +143,9 @@ class Deployment:
         arguments: list[str] | None = None,
         environment: dict[str, str] | None = None,
         name: str | None = None,
+        endpoint: str | None = None,
     ) -> Worker:
-        """Starts a worker in a namespace of its own and does not wait for it."""
+        """Starts a worker, in a namespace of its own unless told where, and does not wait for it."""
         self._workers += 1
         name = name or f"{engine.name}-{self._workers}"
         system_port = free_port()
@@ -156,7 +157,7 @@ class Deployment:
                 *("--plugin", engine.plugin),
                 *("--model-path", engine.model),
                 *("--served-model-name", name),
-                *("--endpoint", f"dyn://{self.mark.value[:6]}-{self._workers}.backend.generate"),
+                *("--endpoint", f"dyn://{self.mark.value[:6]}-{endpoint or f'{self._workers}.backend.generate'}"),
                 *engine.arguments,
                 *(arguments or []),
             ],

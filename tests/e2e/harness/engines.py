@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .process import Running
+from .process import Running, free_port
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SETUP = REPOSITORY / "tests" / "setup"
@@ -59,6 +60,17 @@ class LlamaCpp(Engine):
 
 
 class Sglang(Engine):
+    def held_requests(self, url: str) -> int:
+        """Requests it has in any queue, those between prefill and decode among them."""
+        queues = ("queues", "disaggregation")
+        return self.running_requests(url) + sum(
+            count
+            for load in _json(f"{url}/v1/loads?include=all")["loads"]
+            for queue in queues
+            for name, count in (load[queue] or {}).items()
+            if queue == "queues" or name.endswith("_reqs")
+        )
+
     def running_requests(self, url: str) -> int:
         return sum(load["num_running_reqs"] for load in _json(f"{url}/v1/loads")["loads"])
 
@@ -77,11 +89,11 @@ def llama() -> Engine:
     )
 
 
-def sglang(model: str) -> Engine:
+def sglang(model: str, plugin: str = "decode", arguments: Iterable[str] = ()) -> Engine:
     python = installed("venv.sh", "sglang") / "bin" / "python"
     return Sglang(
         name=f"sglang-{model}",
-        plugin="decode",
+        plugin=plugin,
         model=installed("model.sh", model),
         program=["python", "-m", "sglang.launch_server"],
         arguments=[
@@ -96,6 +108,7 @@ def sglang(model: str) -> Engine:
             *("--cuda-graph-backend-decode", "disabled"),
             *("--cuda-graph-backend-prefill", "disabled"),
             "--enable-metrics",
+            *arguments,
         ],
         environment={
             "SGLANG_USE_CPU_ENGINE": "1",
@@ -107,6 +120,26 @@ def sglang(model: str) -> Engine:
         patience=420,
         knows_france=model == "smollm2",
     )
+
+
+def sglang_pair(model: str) -> tuple[Engine, Engine]:
+    """A prefill engine and a decode engine, which hand over the KV cache by TCP."""
+    transfer = ("--disaggregation-transfer-backend", "mooncake")
+    bootstrap = ("--disaggregation-bootstrap-port", str(free_port()))
+    # The default backs up what it interrupts in page-locked memory, which needs a driver.
+    backup = ("--disaggregation-decode-retraction-backup", "cpu_tensor")
+    pair = (
+        sglang(model, "prefill", ["--disaggregation-mode", "prefill", *transfer, *bootstrap]),
+        sglang(model, "decode", ["--disaggregation-mode", "decode", *transfer, *backup]),
+    )
+    for engine in pair:
+        engine.environment |= {
+            "MOONCAKE_PROTOCOL": "tcp",
+            "MC_TCP_BIND_ADDRESS": "127.0.0.1",
+            "SGLANG_HOST_IP": "127.0.0.1",
+            "HOST_IP": "127.0.0.1",
+        }
+    return pair
 
 
 ENGINES = {

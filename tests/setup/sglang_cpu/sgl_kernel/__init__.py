@@ -41,6 +41,32 @@ def __getattr__(name):
 
 
 # PyTorch's wheel on PyPI is a CUDA build and names torch.cuda as its device module even where there
-# is no driver, so that SGLang would ask the absent driver about memory.
+# is no driver, so that SGLang would ask the absent driver about memory. A prefill engine hands its
+# page numbers to the Mooncake sender in page-locked memory, with an event for when they are there:
+# without a driver, in plain memory, where they are at once.
 if not torch.cuda.is_available():
     torch.get_device_module = lambda device=None: torch.cpu
+    _empty = torch.empty
+
+    def _unpinned(*args, pin_memory=False, **kwargs):
+        return _empty(*args, **kwargs)
+
+    class _PastEvent:
+        def __init__(self, *_args, **_kwargs):
+            pass
+
+        def record(self, _stream=None):
+            pass
+
+        def wait(self, _stream=None):
+            pass
+
+        def synchronize(self):
+            pass
+
+        def query(self):
+            return True
+
+    torch.empty = _unpinned
+    torch.cuda.Event = _PastEvent
+    torch.cuda.current_stream = lambda device=None: None
