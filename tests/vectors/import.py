@@ -25,6 +25,7 @@ from pathlib import Path
 
 import command_line
 import endpoints
+import places
 
 HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "cases"
@@ -41,6 +42,9 @@ SETS = {
     "embedding.json": "embedding",
     "rerank.json": "rerank",
     "dllm.json": "llm_diffusion",
+    # In the folders of their plugins.
+    "registration.json": ".",
+    "health.json": ".",
     # Their names begin with the folder.
     "cli.json": ".",
 }
@@ -88,6 +92,8 @@ def case_of(vector):
         return endpoints.case_of(vector, LeftOut, known)
     if vector["kind"] == "cli":
         return command_line.case_of(vector, LeftOut, known)
+    if places.is_one(vector):
+        return places.case_of(vector, LeftOut, known)
     if vector["kind"] not in ("request", "output", "error"):
         raise LeftOut(f"kind `{vector['kind']}` is no request")
     given, expected = vector["input"], vector["expected"]
@@ -355,8 +361,9 @@ def cases_of(path, out):
         name = vector["name"]
         if not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", name):
             sys.exit(f"import.py: {path}: `{name}` is no name for a file")
+        folder = out / (places.plugin(vector) or "") if places.is_one(vector) else out
         try:
-            files[out / f"{name}.json"] = write(case_of(vector)) + "\n"
+            files[folder / f"{name}.json"] = write(case_of(vector)) + "\n"
         except LeftOut as reason:
             left_out.append((name, str(reason), True))
         except Unknown as reason:
