@@ -1,6 +1,8 @@
 //! A case file, format 1. `tests/cases/README.md` is its reference for authors; this is its form.
 
-use std::collections::BTreeMap;
+mod exchange;
+mod given;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::compare::check_patterns;
 use crate::values;
+
+pub use exchange::{Call, End, Error, Exchange, Framing, Reply};
+pub use given::{Context, Engine, Fresh, Start};
 
 /// The one format this crate reads.
 const FORMAT: u32 = 1;
@@ -118,205 +123,6 @@ fn no_adapter() -> Option<Vec<String>> {
     Some(Vec::new())
 }
 
-/// What the engine said about itself.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Engine {
-    /// `--model-path`.
-    pub model_path: String,
-    /// The name clients ask for; the model path if empty.
-    pub served_name: String,
-    /// Under which other workers reach the machine.
-    pub address: String,
-    /// Answers by path.
-    pub answers: BTreeMap<String, Value>,
-    /// Files of the model by name.
-    pub files: BTreeMap<String, Value>,
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        Engine {
-            model_path: String::new(),
-            served_name: String::new(),
-            address: "127.0.0.1".into(),
-            answers: BTreeMap::new(),
-            files: BTreeMap::new(),
-        }
-    }
-}
-
-/// The values the host draws for a request: fixed here, so that a case comes out the same each time.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Fresh {
-    /// The engine's request id: `<rid>` in the rest of the case.
-    pub request_id: String,
-    /// A room for prefill and decode to meet in.
-    pub bootstrap_room: u64,
-    /// A seed.
-    pub seed: u32,
-    /// Milliseconds since 1970.
-    pub unix_millis: u64,
-}
-
-impl Default for Fresh {
-    /// What the recorded vectors of Dynamo's own workers hold in these places.
-    fn default() -> Self {
-        Fresh {
-            request_id: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
-            bootstrap_room: 4_242_424_242_424_242,
-            seed: 123_456,
-            unix_millis: 1_700_000_000_000,
-        }
-    }
-}
-
-/// What `prepare` is told, beside the settings.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Start {
-    /// `--model-path`.
-    pub model_path: Option<String>,
-    /// `--served-model-name`.
-    pub served_name: Option<String>,
-    /// The operator's flags that are not the host's.
-    pub arguments: Vec<String>,
-    /// Where the engine must listen.
-    pub host: String,
-    /// See `host`.
-    pub port: u16,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Start {
-            model_path: None,
-            served_name: None,
-            arguments: Vec::new(),
-            host: "127.0.0.1".into(),
-            port: 30_000,
-        }
-    }
-}
-
-/// What surrounds a request.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Context {
-    /// Dynamo's id of the request.
-    pub id: String,
-    /// W3C trace headers.
-    pub trace_headers: BTreeMap<String, String>,
-    /// Whether it is the host's health check.
-    pub probe: bool,
-    /// The client leaves once it has this many chunks.
-    pub cancel_after_chunks: Option<usize>,
-    /// Whether the worker is going away.
-    pub shutting_down: bool,
-}
-
-impl Default for Context {
-    fn default() -> Self {
-        Context {
-            id: "request-1".into(),
-            trace_headers: BTreeMap::new(),
-            probe: false,
-            cancel_after_chunks: None,
-            shutting_down: false,
-        }
-    }
-}
-
-/// One call that must come, and what it is answered.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Exchange {
-    /// What must come; anything if absent.
-    #[serde(default)]
-    pub call: Call,
-    /// The answer.
-    pub reply: Reply,
-}
-
-/// What a call must look like. What is absent is not looked at.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Call {
-    /// The method.
-    pub method: Option<String>,
-    /// Path and query.
-    pub path: Option<String>,
-    /// Headers among those it must have.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Value>,
-    /// Names of headers it must not have.
-    #[serde(default)]
-    pub without_headers: Vec<String>,
-    /// The body, as JSON. A body that is not JSON is a string, no body an empty one.
-    pub body: Option<Value>,
-}
-
-/// How an answer is framed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Framing {
-    /// Server-sent events.
-    Sse,
-    /// A line an event.
-    Ndjson,
-    /// The body is the event.
-    Whole,
-}
-
-/// How an answer ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// As it should.
-    #[default]
-    Complete,
-    /// The connection closes before the end.
-    Broken,
-}
-
-/// What the engine answers: `body`, or `framing` and `events`, or nothing at all.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Reply {
-    /// The HTTP status.
-    #[serde(default = "ok")]
-    pub status: u16,
-    /// How the plugin must have asked for the answer to be cut.
-    pub framing: Option<Framing>,
-    /// The events: strings as they are, other values as compact JSON.
-    pub events: Option<Vec<Value>>,
-    /// The whole body: a string as it is, another value as compact JSON.
-    pub body: Option<Value>,
-    /// How the answer ends.
-    #[serde(default)]
-    pub end: End,
-    /// The engine cannot be reached.
-    #[serde(default)]
-    pub unreachable: bool,
-}
-
-fn ok() -> u16 {
-    200
-}
-
-/// The failure that must come.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Error {
-    /// Dynamo's error class.
-    pub class: String,
-    /// Whether the client may read the message; not looked at if absent.
-    pub public: Option<bool>,
-    /// Part of the message.
-    pub message_contains: Option<String>,
-}
-
 impl Case {
     /// Reads the case in `path`.
     ///
@@ -423,31 +229,6 @@ impl Case {
     }
 }
 
-impl Call {
-    fn validate(&self, at: &str) -> Result<(), String> {
-        for (name, value) in &self.headers {
-            check_patterns(&format!("{at}.headers.{name}"), value)?;
-        }
-        self.body.iter().try_for_each(|body| check_patterns(&format!("{at}.body"), body))
-    }
-}
-
-impl Reply {
-    fn validate(&self) -> Result<(), String> {
-        let ways = [self.unreachable, self.body.is_some(), self.events.is_some()];
-        if ways.into_iter().filter(|way| *way).count() != 1 {
-            return Err("must have one of `body`, `events` and `unreachable`".into());
-        }
-        if self.events.is_some() != self.framing.is_some_and(|f| f != Framing::Whole) {
-            return Err("`events` and a `framing` of `sse` or `ndjson` go together".into());
-        }
-        if !(100..=599).contains(&self.status) {
-            return Err(format!("status: {} is not an HTTP status", self.status));
-        }
-        Ok(())
-    }
-}
-
 /// Writes the drawn request id for `<rid>`, in every string of the case.
 fn fill(value: &mut Value, request_id: &str) {
     match value {
@@ -459,5 +240,4 @@ fn fill(value: &mut Value, request_id: &str) {
 }
 
 #[cfg(test)]
-#[path = "case_tests.rs"]
 mod tests;
