@@ -108,6 +108,8 @@ def sglang(model: str, plugin: str = "decode", arguments: Iterable[str] = ()) ->
             *("--cuda-graph-backend-decode", "disabled"),
             *("--cuda-graph-backend-prefill", "disabled"),
             "--enable-metrics",
+            # The schedulers of a pair would keep both cores busy with nothing.
+            "--sleep-on-idle",
             *arguments,
         ],
         environment={
