@@ -63,7 +63,7 @@ enum Ids<'a> {
 /// and SGLang notices by itself that the connection has closed.
 pub(crate) fn plan(engine: Encoder, incoming: &Request) -> Result<Plan<Answer>> {
     let EmbeddingRequest { model, input, dimensions, .. } = encode::parse(incoming)?;
-    input.check()?;
+    input.check(engine)?;
     let is_text = input.is_text();
     let body = EncodeBody {
         text: is_text.then_some(&input),
@@ -77,17 +77,24 @@ pub(crate) fn plan(engine: Encoder, incoming: &Request) -> Result<Plan<Answer>> 
 }
 
 impl EmbeddingInput {
-    /// An empty list is let through: Dynamo's worker leaves it to the engine.
-    fn check(&self) -> Result<()> {
-        let empty = match self {
-            EmbeddingInput::Text(text) if text.is_empty() => {
-                return Err(refused("input: empty"));
+    /// SGLang 0.5.23 ends over a prompt without a token, which is what some tokenizers make of an
+    /// empty text. An empty list is let through: Dynamo's worker leaves it to the engine.
+    fn check(&self, engine: Encoder) -> Result<()> {
+        let empty = |at: usize| Err(refused(format!("input[{at}]: empty")));
+        match self {
+            EmbeddingInput::Text(text) if text.is_empty() => Err(refused("input: empty")),
+            EmbeddingInput::Text(_) => Ok(()),
+            EmbeddingInput::Texts(texts) => {
+                texts.iter().position(String::is_empty).map_or(Ok(()), empty)
             }
-            EmbeddingInput::Text(_) | EmbeddingInput::TokenIds(_) => None,
-            EmbeddingInput::Texts(texts) => texts.iter().position(String::is_empty),
-            EmbeddingInput::TokenIdLists(lists) => lists.iter().position(Vec::is_empty),
-        };
-        empty.map_or(Ok(()), |at| Err(refused(format!("input[{at}]: empty"))))
+            EmbeddingInput::TokenIds(ids) => engine.check_token_ids("input", ids),
+            EmbeddingInput::TokenIdLists(lists) => {
+                lists.iter().enumerate().try_for_each(|(at, ids)| match &ids[..] {
+                    [] => empty(at),
+                    ids => engine.check_token_ids(&format!("input[{at}]"), ids),
+                })
+            }
+        }
     }
 
     fn is_empty(&self) -> bool {

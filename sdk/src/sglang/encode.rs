@@ -42,6 +42,8 @@ pub fn setup<const N: usize>(mut start: Start, flags: [&str; N]) -> Result<Setup
 pub struct Encoder {
     /// It takes trace headers.
     trace: bool,
+    /// How many token ids its model has. None if nobody said.
+    vocabulary: Option<u32>,
 }
 
 impl Encoder {
@@ -64,7 +66,23 @@ impl Encoder {
         let mut registration = Registration::aggregated([model_type], Input::Text)
             .runtime_config(&RuntimeConfig::new(&server, &model))?;
         registration.kv_cache_block_size = kv_cache_block_size(&server);
-        Ok((Encoder { trace: server.enable_trace == Some(true) }, registration))
+        let trace = server.enable_trace == Some(true);
+        Ok((Encoder { trace, vocabulary: model.vocab_size }, registration))
+    }
+
+    /// Checks token ids of the client's, which stand at `member` of the request: below the size of
+    /// the vocabulary. SGLang 0.5.23 ends over an id beyond it.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`], naming the id.
+    pub fn check_token_ids(&self, member: &str, ids: &[u32]) -> Result<()> {
+        let Some(size) = self.vocabulary else { return Ok(()) };
+        match ids.iter().find(|id| **id >= size) {
+            Some(id) => Err(refused(format!(
+                "{member}: {id} is not below {size}, the size of the model's vocabulary"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// `POST /encode`. Its answer is one event, for [`results`].
