@@ -114,7 +114,12 @@ def case_of(vector):
     if given["worker"]["type"] == "dllm" and is_text_mode(given["worker"]):
         raise LeftOut("the worker for diffusion language models serves token ids only")
     case |= worker(given["worker"])
-    if case["settings"].get("use_sglang_tokenizer"):
+    if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
+            and not given["request"].get("_HEALTH_CHECK")):
+        raise LeftOut("a client that leaves at the first chunk leaves before the engine is called")
+    if is_text_mode(given["worker"]):
+        if (given["worker"].get("engine") or {}).get("tokenizer", {}) is None:
+            raise LeftOut("an engine without a tokenizer is refused before it serves")
         tokenizer = case["engine"]["files"].setdefault("tokenizer_config.json", {})
         tokenizer["chat_template"] = chat_template(tokenizer.get("chat_template"), vector)
     case["request"] = given["request"]

@@ -135,14 +135,21 @@ impl Native {
 pub struct Names {
     /// What the engine calls it.
     pub engine: String,
-    client: String,
+    /// One name, or one for each choice.
+    client: Vec<String>,
     choices: Option<u32>,
 }
 
 impl Names {
     fn new(members: &Map<String, Value>, incoming: &Request) -> Result<Self> {
         let rid = members.get("rid").filter(|rid| !rid.is_null());
-        let client = rid.and_then(Value::as_str).unwrap_or(&incoming.id).to_owned();
+        let client = match rid {
+            Some(Value::String(name)) => vec![name.clone()],
+            Some(Value::Array(names)) if !names.is_empty() => {
+                names.iter().map(|name| name.as_str().unwrap_or(&incoming.id).to_owned()).collect()
+            }
+            _ => vec![incoming.id.clone()],
+        };
         // Later requests of a session name earlier ones, so here the client's name must do.
         let in_session = members.get("session_params").is_some_and(|params| !params.is_null());
         if in_session && rid.is_some_and(Value::is_array) {
@@ -151,7 +158,7 @@ impl Names {
             ));
         }
         Ok(Names {
-            engine: if in_session { client.clone() } else { incoming.fresh.request_id.clone() },
+            engine: if in_session { client.concat() } else { incoming.fresh.request_id.clone() },
             client,
             choices: members
                 .get("sampling_params")
@@ -164,8 +171,15 @@ impl Names {
     /// (`ID_0`, `ID_1`, ...).
     fn for_client(&self, id: &str) -> Option<String> {
         let choice = id.strip_prefix(self.engine.as_str())?;
-        let is_choice = choice.strip_prefix('_').is_some_and(|index| index.parse::<u32>().is_ok());
-        (choice.is_empty() || is_choice).then(|| format!("{}{choice}", self.client))
+        let index: usize = match choice.strip_prefix('_') {
+            Some(index) => index.parse().ok()?,
+            None if choice.is_empty() => return self.client.first().cloned(),
+            None => return None,
+        };
+        match &self.client[..] {
+            [one] => Some(format!("{one}{choice}")),
+            each => each.get(index).cloned(),
+        }
     }
 }
 
@@ -235,7 +249,8 @@ mod tests {
     use super::*;
 
     fn names(engine: &str, client: &str) -> Names {
-        Names { engine: engine.into(), client: client.into(), choices: None }
+        let client = client.split_whitespace().map(str::to_owned).collect();
+        Names { engine: engine.into(), client, choices: None }
     }
 
     #[test]
@@ -246,6 +261,13 @@ mod tests {
         for other in ["0f1e2", "0f1e_", "0f1e_x", "elsewhere"] {
             assert_eq!(names.for_client(other), None);
         }
+    }
+
+    #[test]
+    fn choices_have_names_of_their_own() {
+        let names = names("0f1e", "this that");
+        assert_eq!(names.for_client("0f1e_1").unwrap(), "that");
+        assert_eq!(names.for_client("0f1e_2"), None);
     }
 
     #[test]

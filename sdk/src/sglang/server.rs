@@ -40,8 +40,6 @@ pub struct ServerInfo {
     pub host: Option<String>,
     /// `--dist-init-addr`: where the nodes of one engine meet.
     pub dist_init_addr: Option<String>,
-    /// `--skip-server-warmup`.
-    pub skip_server_warmup: Option<bool>,
     /// `--max-loras-per-batch`.
     pub max_loras_per_batch: Option<u32>,
     /// `--dllm-algorithm`.

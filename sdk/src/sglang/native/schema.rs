@@ -28,6 +28,14 @@ enum Shape {
     Text,
     /// Strings, one or a list of them, or null.
     Texts,
+    /// A list of strings or of lists of them, or null.
+    TextLists,
+    /// A list of lists, or null.
+    Lists,
+    /// One of these words, or a list of them, or null.
+    Words(&'static [&'static str]),
+    /// Flags or the word `last`, one or a list of them; null is none.
+    FlagsOrLast,
     /// A list of strings or null.
     TextList,
     /// An object or null.
@@ -103,6 +111,10 @@ const MEMBERS: &[(Shape, &[&str])] = &[
         ],
     ),
     (Shape::TextList, &["encoder_urls", "modalities"]),
+    (Shape::TextLists, &["mm_content_hashes", "mm_hashes"]),
+    (Shape::Lists, &["input_embeds"]),
+    (Shape::Words(&["selected", "support"]), &["sampling_logprobs_mode"]),
+    (Shape::FlagsOrLast, &["return_hidden_states"]),
     (
         Shape::Object,
         &[
@@ -114,7 +126,7 @@ const MEMBERS: &[(Shape, &[&str])] = &[
             "video_config",
         ],
     ),
-    (Shape::Objects, &["sampling_params"]),
+    (Shape::Objects, &["kv_hints", "sampling_params"]),
 ];
 
 /// Refuses members of the wrong type.
@@ -151,6 +163,18 @@ impl Shape {
             Shape::Texts => {
                 value.is_null() || one_or_many(value, |one| one.is_null() || one.is_string())
             }
+            Shape::TextLists => {
+                let text = |one: &Value| one.is_null() || one.is_string();
+                value.is_null() || many(value, |one| text(one) || many(one, text))
+            }
+            Shape::Lists => value.is_null() || many(value, Value::is_array),
+            Shape::Words(words) => {
+                let word = |one: &Value| {
+                    one.is_null() || one.as_str().is_some_and(|word| words.contains(&word))
+                };
+                one_or_many(value, word)
+            }
+            Shape::FlagsOrLast => one_or_many(value, |one| flag(one) || one == "last"),
             Shape::TextList => value.is_null() || many(value, Value::is_string),
             Shape::Object => value.is_null() || value.is_object(),
             Shape::Objects => value.is_null() || one_or_many(value, Value::is_object),
@@ -224,6 +248,9 @@ mod tests {
             json!({"modalities": "x"}),
             json!({"token_ids_logprob": 5}),
             json!({"text": 5}),
+            json!({"return_hidden_states": "first"}),
+            json!({"sampling_logprobs_mode": "all"}),
+            json!({"input_embeds": [1]}),
         ] {
             assert!(!fits(wrong));
         }
