@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::disagg::FAKE_HOST;
+use super::python;
 use crate::EngineReport;
 
 /// What stands for the beginning of a text where the tokenizer names no such token.
@@ -39,7 +40,9 @@ pub fn pretend_transfer(payload: &mut Value, bootstrap_port: u16) {
 /// The id of the token that begins a text: the tokenizer's, or else the model's, or else 1.
 pub fn beginning_of_text(report: &EngineReport) -> u64 {
     let tokenizer = report.file("tokenizer_config.json");
-    if let Some(id) = tokenizer["bos_token_id"].as_u64() {
+    // Whatever Python would make an integer of, as Dynamo does.
+    let said = python::int(&tokenizer["bos_token_id"]);
+    if let Some(id) = said.and_then(|id| u64::try_from(id).ok()) {
         return id;
     }
     let token = &tokenizer["bos_token"];
@@ -87,6 +90,7 @@ mod tests {
         });
         assert_eq!(beginning(tokenizer, json!({"bos_token_id": 7})), 5);
         assert_eq!(beginning(json!({"bos_token": "<s>"}), json!({"bos_token_id": 0})), 0);
+        assert_eq!(beginning(json!({"bos_token_id": "9"}), json!({"bos_token_id": 7})), 9);
         assert_eq!(beginning(json!({"bos_token": null}), json!({"bos_token_id": 7})), 1);
         assert_eq!(beginning(json!({}), json!({"text_config": {"bos_token_id": 7}})), 7);
         assert_eq!(beginning(json!({}), json!({})), 1);
