@@ -116,6 +116,7 @@ def sglang(model: str, plugin: str = "decode", arguments: Iterable[str] = ()) ->
             "SGLANG_USE_CPU_ENGINE": "1",
             "CUDA_VISIBLE_DEVICES": "",
             "TRANSFORMERS_OFFLINE": "1",
+            "DYN_LORA_ENABLED": "true",
             "OMP_NUM_THREADS": "2",
             "PYTHONPATH": str(SETUP / "sglang_cpu"),
         },
