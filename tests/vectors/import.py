@@ -111,8 +111,6 @@ def case_of(vector):
         case["notes"] = vector["notes"]
     # Null means no limit, absent SGLang's own limit of 128.
     case["strict_null"] = ["max_new_tokens"]
-    if given["worker"]["type"] == "dllm" and is_text_mode(given["worker"]):
-        raise LeftOut("the worker for diffusion language models serves token ids only")
     case |= worker(given["worker"])
     if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
             and not given["request"].get("_HEALTH_CHECK")):

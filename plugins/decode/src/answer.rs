@@ -3,8 +3,7 @@
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::TokenConverter;
 use dynamo_worker_sdk::sglang::native::NativeConverter;
-
-use crate::text::TextConverter;
+use dynamo_worker_sdk::sglang::text::TextConverter;
 
 /// Turns the engine's stream into chunks.
 #[derive(Debug)]

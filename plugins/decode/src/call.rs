@@ -8,11 +8,11 @@ use dynamo_worker_sdk::sglang::logprobs::LogprobOptions;
 use dynamo_worker_sdk::sglang::media::{Media, check_token_ids};
 use dynamo_worker_sdk::sglang::native::{Native, NativeConverter};
 use dynamo_worker_sdk::sglang::sampling::{CustomParams, SamplingParams};
+use dynamo_worker_sdk::sglang::text::TextConverter;
 use dynamo_worker_sdk::sglang::{GenerateBody, TokenConverter, generate, thinking};
 
 use crate::Decode;
 use crate::answer::Answer;
-use crate::text::TextConverter;
 
 /// Asks a disaggregated decode worker to do its own prefill. Dynamo no longer has that.
 const BYPASS_REMOTE_PREFILL: &str = "x-bypass-remote-prefill";

@@ -10,19 +10,16 @@
 
 mod answer;
 mod call;
-mod template;
-mod text;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
 use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
     Engine, ModelConfig, ServerInfo, Settings, disagg, endpoints, health, launch, settings,
 };
-use dynamo_worker_sdk::warn;
 
 pub use answer::Answer;
-pub use text::TextMode;
 
 /// A worker that generates text.
 #[derive(Debug, Serialize, Deserialize)]
@@ -73,20 +70,15 @@ impl Worker for Decode {
 
     fn prepare(settings: Settings, start: Start) -> Result<Setup> {
         settings.model_types()?;
-        let mut setup = launch::setup(start)?;
-        if is_text(&settings) {
-            warn!("use_sglang_tokenizer is deprecated: leave tokenizing to the frontend");
-            setup.contact = setup.contact.model_file(template::FILE);
-        }
-        Ok(setup)
+        Ok(TextMode::prepare(&settings, launch::setup(start)?))
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
         let server = ServerInfo::from_report(&report)?;
-        check_engine(&server, is_text(&settings))?;
+        check_engine(&server)?;
         let model = ModelConfig::from_report(&report)?;
         let disaggregated = server.disaggregation_mode.as_deref() == Some("decode");
-        let text = is_text(&settings).then(|| TextMode::from_report(&report));
+        let text = TextMode::configure(&settings, &server, &report)?;
         let mut health_check = match &text {
             None => health::tokens_payload(health::beginning_of_text(&report)),
             Some(_) => health::text_payload(),
@@ -118,24 +110,18 @@ impl Worker for Decode {
     }
 }
 
-fn is_text(settings: &Settings) -> bool {
-    settings.use_sglang_tokenizer == Some(true)
-}
-
 fn registration(
     settings: &Settings,
     server: &ServerInfo,
     model: &ModelConfig,
     disaggregated: bool,
 ) -> Result<Registration> {
-    let is_text = is_text(settings);
-    let model_types = if is_text { vec!["chat".into()] } else { settings.model_types()? };
+    let (model_types, input) = settings.surfaces()?;
     let mut config = RuntimeConfig::new(server, model);
     settings.describe_on(&mut config);
-    if !model_types.is_empty() && !is_text {
+    if !model_types.is_empty() && input == Input::Tokens {
         config.takes_native_requests();
     }
-    let input = if is_text { Input::Text } else { Input::Tokens };
     let mut registration = Registration::aggregated([], input);
     if disaggregated {
         registration.worker_type = "decode".into();
@@ -148,23 +134,10 @@ fn registration(
 }
 
 /// Refuses engines that would answer, but not as a worker of this type must.
-fn check_engine(server: &ServerInfo, is_text: bool) -> Result<()> {
+fn check_engine(server: &ServerInfo) -> Result<()> {
     disagg::check_mode(server, &["null", "decode"])?;
     server.check_generates_text()?;
-    if is_text && server.skip_tokenizer_init == Some(true) {
-        return Err(Error::new(
-            Kind::NotImplemented,
-            "use_sglang_tokenizer: the engine runs with --skip-tokenizer-init, so it has none",
-        ));
-    }
-    if server.incremental_streaming_output == Some(false) {
-        return Err(Error::new(
-            Kind::NotImplemented,
-            "the engine repeats the whole answer in every chunk; start it with \
-             --incremental-streaming-output",
-        ));
-    }
-    Ok(())
+    server.check_sends_increments()
 }
 
 dynamo_worker_sdk::export!(Decode, routes);

@@ -38,7 +38,7 @@ impl Worker for Embedding {
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
         let (engine, registration) = Encoder::configure(&report, "embedding")?;
-        let input = if settings.use_sglang_tokenizer == Some(true) {
+        let input = if settings.is_text() {
             json!("Test")
         } else {
             json!([health::beginning_of_text(&report)])

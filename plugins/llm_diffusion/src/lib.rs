@@ -1,17 +1,21 @@
 //! The worker type `llm_diffusion`: text generation with SGLang and a diffusion language model,
 //! which fills in a block of tokens at a time.
 //!
-//! Requests come as token ids, as to the worker `decode`, and go to the same `POST /generate`, but
-//! with less: such an engine knows neither log probabilities nor adapters, and has no place for
-//! media or a thinking budget. Behaves as the diffusion worker of `dynamo.sglang` 1.6.1 does.
+//! Requests come as to the worker `decode` and go to the same `POST /generate`, but with less: such
+//! an engine knows neither log probabilities nor adapters, and has no place for media or a thinking
+//! budget. Behaves as the diffusion worker of `dynamo.sglang` 1.6.1 does.
 
+mod answer;
 mod call;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, TokenConverter, disagg, health, launch, settings,
+    Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
 };
+
+pub use answer::Answer;
 
 /// How the model fills in its blocks. Makes a diffusion engine of SGLang's.
 const ALGORITHM: &str = "--dllm-algorithm";
@@ -23,6 +27,8 @@ const LIMIT: (&str, &str) = ("--max-running-requests", "8");
 #[derive(Debug, Serialize, Deserialize)]
 pub struct LlmDiffusion {
     engine: Engine,
+    /// The engine tokenizes and detokenizes.
+    text: Option<TextMode>,
     /// Only needed where the worker is configured, so no part of its state.
     #[serde(skip)]
     card: Card,
@@ -30,13 +36,14 @@ pub struct LlmDiffusion {
 
 impl Worker for LlmDiffusion {
     type Settings = Settings;
-    type Converter = TokenConverter;
+    type Converter = Answer;
 
     fn describe() -> Manifest {
         Manifest::new("llm_diffusion", env!("CARGO_PKG_VERSION"), "llm-diffusion")
             .summary("Text generation with diffusion language models on SGLang")
             .settings_schema(settings::schema(&[
                 "endpoint_types",
+                "use_sglang_tokenizer",
                 "dyn_tool_call_parser",
                 "dyn_reasoning_parser",
                 "dyn_default_thinking_mode",
@@ -45,7 +52,7 @@ impl Worker for LlmDiffusion {
     }
 
     fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
-        check_settings(&settings)?;
+        settings.surfaces()?;
         let given = |flag| launch::value_of(&start.arguments, flag).is_some();
         // In a configuration file of SGLang's own may be what is not here.
         let is_all = !given("--config");
@@ -58,23 +65,27 @@ impl Worker for LlmDiffusion {
         if is_all && !given(LIMIT.0) {
             start.arguments.extend([LIMIT.0.into(), LIMIT.1.into()]);
         }
-        launch::setup(start)
+        Ok(TextMode::prepare(&settings, launch::setup(start)?))
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        check_settings(&settings)?;
+        let (model_types, input) = settings.surfaces()?;
         let server = ServerInfo::from_report(&report)?;
         check_engine(&server)?;
         let model = ModelConfig::from_report(&report)?;
+        let text = TextMode::configure(&settings, &server, &report)?;
         let mut config = RuntimeConfig::new(&server, &model);
         settings.describe_on(&mut config);
-        let mut registration =
-            Registration::aggregated([], Input::Tokens).runtime_config(&config)?;
-        registration.model_types = settings.model_types()?;
+        let mut registration = Registration::aggregated([], input).runtime_config(&config)?;
+        registration.model_types = model_types;
         registration.kv_cache_block_size = kv_cache_block_size(&server);
-        let health_check = health::tokens_payload(health::beginning_of_text(&report));
+        let health_check = match &text {
+            None => health::tokens_payload(health::beginning_of_text(&report)),
+            Some(_) => health::text_payload(),
+        };
         Ok(LlmDiffusion {
             engine: Engine::new(&server, &model, settings.capabilities()),
+            text,
             card: Card::new(registration, health_check),
         })
     }
@@ -87,19 +98,9 @@ impl Worker for LlmDiffusion {
         self.card.health_check()
     }
 
-    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<TokenConverter>> {
-        call::plan(&self.engine, incoming, prompt)
+    fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {
+        call::plan(self, incoming, prompt)
     }
-}
-
-fn check_settings(settings: &Settings) -> Result<()> {
-    if settings.use_sglang_tokenizer == Some(true) {
-        return Err(Error::new(
-            Kind::NotImplemented,
-            "use_sglang_tokenizer: this plugin serves token ids; leave tokenizing to the frontend",
-        ));
-    }
-    settings.model_types().map(drop)
 }
 
 /// Refuses engines that would answer, but not as a worker of this type must.

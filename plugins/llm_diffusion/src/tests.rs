@@ -12,7 +12,7 @@ fn configured(more: Json) -> Result<LlmDiffusion> {
     LlmDiffusion::configure(Settings::default(), testing::engine_report("/server_info", &info))
 }
 
-fn plan(request: Json) -> Result<Plan<TokenConverter>> {
+fn plan(request: Json) -> Result<Plan<Answer>> {
     testing::plan(&configured(json!({})).unwrap(), request)
 }
 

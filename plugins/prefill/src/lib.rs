@@ -113,7 +113,7 @@ impl Prefill {
 }
 
 fn check_settings(settings: &Settings) -> Result<()> {
-    if settings.use_sglang_tokenizer == Some(true) {
+    if settings.is_text() {
         return Err(Error::invalid_request(
             "use_sglang_tokenizer: a prefill worker takes token ids only; leave tokenizing to the \
              frontend",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::protocol::FinishReason;
+use crate::protocol::{FinishReason, GenerateRequest};
 
 /// One event.
 #[derive(Debug, Deserialize)]
@@ -121,31 +121,42 @@ impl Finish {
         if self.is_abort() { FinishReason::Cancelled } else { FinishReason::from_word(&self.kind) }
     }
 
-    /// What the client may know of what the engine stopped at: stop strings, and those stop tokens
-    /// it `asked_for` itself.
-    pub fn stop_reason(&self, asked_for: &[u32]) -> Option<Value> {
-        self.stop_reason_among(|id| asked_for.iter().any(|known| u64::from(*known) == id))
-    }
-
-    /// What the engine stopped at, whoever asked for it.
-    pub fn any_stop_reason(&self) -> Option<Value> {
-        self.stop_reason_among(|_| true)
-    }
-
-    fn stop_reason_among(&self, tokens: impl Fn(u64) -> bool) -> Option<Value> {
-        let is_among = |id: &Value| id.as_u64().is_some_and(&tokens);
-        let may_know = match &self.matched {
-            Value::String(_) => true,
-            Value::Number(_) => is_among(&self.matched),
-            Value::Array(ids) => !ids.is_empty() && ids.iter().all(is_among),
-            _ => false,
-        };
-        may_know.then(|| self.matched.clone())
-    }
-
     /// Whether the engine gave up by itself, as opposed to being told to.
     pub fn is_failure(&self) -> bool {
         self.kind == "abort" && !(self.status_code.is_null() && self.err_type.is_null())
+    }
+}
+
+/// What a client may know of what the engine stopped at.
+#[derive(Clone, Debug)]
+pub enum VisibleStops {
+    /// Stop strings, and these stop tokens.
+    Tokens(Vec<u32>),
+    /// Whatever it was.
+    All,
+}
+
+impl VisibleStops {
+    /// Of tokens, only those the client asked for itself: others are none of its business.
+    pub fn asked_for(request: &mut GenerateRequest) -> Self {
+        VisibleStops::Tokens(std::mem::take(&mut request.stop_conditions.stop_token_ids))
+    }
+
+    /// What the engine stopped at, as far as the client may know.
+    pub fn reason(&self, finish: &Finish) -> Option<Value> {
+        let visible = |id: &Value| match self {
+            VisibleStops::Tokens(known) => {
+                id.as_u64().is_some_and(|id| known.iter().any(|known| u64::from(*known) == id))
+            }
+            VisibleStops::All => id.is_u64(),
+        };
+        let may_know = match &finish.matched {
+            Value::String(_) => true,
+            Value::Number(_) => visible(&finish.matched),
+            Value::Array(ids) => !ids.is_empty() && ids.iter().all(visible),
+            _ => false,
+        };
+        may_know.then(|| finish.matched.clone())
     }
 }
 

@@ -28,6 +28,10 @@ pub mod registration;
 pub mod sampling;
 pub mod server;
 pub mod settings;
+#[cfg(feature = "sglang-text")]
+mod template;
+#[cfg(feature = "sglang-text")]
+pub mod text;
 pub mod thinking;
 pub mod tokens;
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Capabilities;
 use super::registration::RuntimeConfig;
-use crate::{Error, Result};
+use crate::{Error, Input, Result};
 
 /// Settings, by the names of Dynamo's flags. Not every worker type heeds all of them:
 /// [`schema`] is told which.
@@ -44,7 +44,23 @@ pub enum EndpointTypes {
 }
 
 impl Settings {
-    /// The surfaces to serve.
+    /// Whether the engine tokenizes and detokenizes (`--use-sglang-tokenizer`).
+    pub fn is_text(&self) -> bool {
+        self.use_sglang_tokenizer == Some(true)
+    }
+
+    /// The surfaces to serve, and what requests for them hold. Text is served for chat alone.
+    ///
+    /// # Errors
+    /// Those of [`model_types`](Settings::model_types).
+    pub fn surfaces(&self) -> Result<(Vec<String>, Input)> {
+        if self.is_text() {
+            return Ok((vec!["chat".into()], Input::Text));
+        }
+        Ok((self.model_types()?, Input::Tokens))
+    }
+
+    /// The surfaces to serve with tokens.
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`](crate::Kind) for words that are no surfaces.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::choices::Choices;
-use super::event::{Finish, Logprob, MetaInfo, cache_hit};
+use super::event::{Finish, Logprob, MetaInfo, VisibleStops, cache_hit};
 use crate::protocol::{
     CompletionUsage, GenerateRequest, PromptTokensDetails, TokenChunk, TopLogprob,
 };
@@ -16,9 +16,7 @@ use crate::{Chunks, Converter, Flow, Result, parse_event};
 #[derive(Debug)]
 pub struct TokenConverter {
     choices: Choices,
-    /// Stop tokens of the client's own. Stopping at any other is none of its business. None if it may
-    /// know of all.
-    stop_token_ids: Option<Vec<u32>>,
+    stops: VisibleStops,
     /// Name alternatives `token_id:5`.
     tokens_as_ids: bool,
     /// Tell the router how much of the prompt was cached, once.
@@ -33,7 +31,7 @@ impl TokenConverter {
     pub fn new(request: &mut GenerateRequest, report_cache_hit: bool) -> Self {
         let choices = Choices::new(request.sampling_options.n);
         TokenConverter {
-            stop_token_ids: Some(std::mem::take(&mut request.stop_conditions.stop_token_ids)),
+            stops: VisibleStops::asked_for(request),
             tokens_as_ids: request.output_options.return_tokens_as_token_ids == Some(true),
             report_cache_hit: report_cache_hit && choices.expected() == 1,
             choices,
@@ -41,9 +39,9 @@ impl TokenConverter {
         }
     }
 
-    /// Tells the client of any token the engine stopped at.
+    /// Lets the client know of any token the engine stopped at.
     pub fn show_all_stops(mut self) -> Self {
-        self.stop_token_ids = None;
+        self.stops = VisibleStops::All;
         self
     }
 
@@ -134,10 +132,7 @@ impl Converter for TokenConverter {
                 .take()
                 .filter(|positions| !positions.is_empty())
                 .map(|positions| self.top_logprobs(positions)),
-            stop_reason: finish.as_ref().and_then(|finish| match &self.stop_token_ids {
-                Some(asked_for) => finish.stop_reason(asked_for),
-                None => finish.any_stop_reason(),
-            }),
+            stop_reason: finish.as_ref().and_then(|finish| self.stops.reason(finish)),
             finish_reason: finish.as_ref().map(Finish::reason),
         })?;
         Ok(Flow::Continue)

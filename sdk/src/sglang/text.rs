@@ -3,15 +3,18 @@
 
 use std::borrow::Cow;
 
-use dynamo_worker_sdk::prelude::*;
-use dynamo_worker_sdk::protocol::{FinishReason, GenerateRequest, SamplingOptions, StopConditions};
-use dynamo_worker_sdk::sglang::choices::Choices;
-use dynamo_worker_sdk::sglang::errors::refused;
-use dynamo_worker_sdk::sglang::sampling::SamplingParams;
 use serde_json::Map;
 use serde_json::value::RawValue;
 
-use crate::template::{self, ChatTemplate};
+use super::choices::Choices;
+use super::errors::refused;
+use super::event::VisibleStops;
+use super::sampling::SamplingParams;
+use super::template::{self, ChatTemplate};
+use super::{ServerInfo, Settings};
+use crate::prelude::*;
+use crate::protocol::{FinishReason, GenerateRequest, SamplingOptions, StopConditions};
+use crate::warn;
 
 /// What text mode has to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,15 +43,43 @@ struct TextRequest {
 
 /// One request in text.
 #[derive(Debug)]
-pub(crate) struct TextPrompt {
+pub struct TextPrompt {
+    /// What the model goes on from.
     pub prompt: String,
     /// A string or a list of strings; null for none.
     stop: Json,
 }
 
 impl TextMode {
-    pub(crate) fn from_report(report: &EngineReport) -> Self {
-        TextMode { template: ChatTemplate::from_report(report), model: report.served_name.clone() }
+    /// Adds what text mode reads of the model to how the engine is met, if the operator wants it.
+    pub fn prepare(settings: &Settings, mut setup: Setup) -> Setup {
+        if settings.is_text() {
+            warn!("use_sglang_tokenizer is deprecated: leave tokenizing to the frontend");
+            setup.contact = setup.contact.model_file(template::FILE);
+        }
+        setup
+    }
+
+    /// Text mode, if the operator wants it.
+    ///
+    /// # Errors
+    /// [`Kind::NotImplemented`] for an engine without a tokenizer.
+    pub fn configure(
+        settings: &Settings,
+        server: &ServerInfo,
+        report: &EngineReport,
+    ) -> Result<Option<Self>> {
+        if !settings.is_text() {
+            return Ok(None);
+        }
+        if server.skip_tokenizer_init == Some(true) {
+            return Err(Error::new(
+                Kind::NotImplemented,
+                "use_sglang_tokenizer: the engine runs with --skip-tokenizer-init, so it has none",
+            ));
+        }
+        let template = ChatTemplate::from_report(report);
+        Ok(Some(TextMode { template, model: report.served_name.clone() }))
     }
 
     /// Reads the prompt, and moves what else the request says to where `request` has it.
@@ -56,11 +87,7 @@ impl TextMode {
     /// # Errors
     /// [`Kind::InvalidRequest`] without any prompt, for members of the wrong type, and for messages
     /// the model's template does not take.
-    pub(crate) fn take(
-        &self,
-        incoming: &Request,
-        request: &mut GenerateRequest,
-    ) -> Result<TextPrompt> {
+    pub fn take(&self, incoming: &Request, request: &mut GenerateRequest) -> Result<TextPrompt> {
         let mut text: TextRequest = incoming.parse()?;
         let options: SamplingOptions = incoming.parse()?;
         request.sampling_options = options;
@@ -101,7 +128,7 @@ impl TextMode {
 
 impl TextPrompt {
     /// Stop strings, which the engine can look for as it has the text.
-    pub(crate) fn stop_at(&mut self, params: &mut SamplingParams) {
+    pub fn stop_at(&mut self, params: &mut SamplingParams) {
         if !self.stop.is_null() {
             params.others.insert("stop".into(), self.stop.take());
         }
@@ -166,7 +193,7 @@ pub struct TextConverter {
     id: String,
     created: u64,
     model: String,
-    stop_token_ids: Vec<u32>,
+    stops: VisibleStops,
     tells_stop_reason: bool,
 }
 
@@ -195,14 +222,16 @@ struct Delta<'a> {
 }
 
 impl TextConverter {
-    pub(crate) fn new(mode: &TextMode, incoming: &Request, request: &mut GenerateRequest) -> Self {
+    /// For the answer to `request`.
+    pub fn new(mode: &TextMode, incoming: &Request, request: &mut GenerateRequest) -> Self {
+        let stops = VisibleStops::asked_for(request);
         let wanted = [&request.nvext.extra_fields, &request.extra_args.nvext.extra_fields];
         TextConverter {
             choices: Choices::new(request.sampling_options.n),
             id: incoming.id.clone(),
             created: incoming.fresh.unix_millis / 1000,
             model: mode.model.clone(),
-            stop_token_ids: std::mem::take(&mut request.stop_conditions.stop_token_ids),
+            stops,
             tells_stop_reason: wanted
                 .into_iter()
                 .flatten()
@@ -210,6 +239,12 @@ impl TextConverter {
                 .flatten()
                 .any(|field| field == "stop_reason"),
         }
+    }
+
+    /// Lets the client know of any token the engine stopped at.
+    pub fn show_all_stops(mut self) -> Self {
+        self.stops = VisibleStops::All;
+        self
     }
 }
 
@@ -221,8 +256,7 @@ impl Converter for TextConverter {
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
         let Some(delta) = self.choices.read(event)? else { return Ok(self.choices.flow()) };
         let mut nvext = Map::new();
-        let stopped_at =
-            delta.finish.as_ref().and_then(|finish| finish.stop_reason(&self.stop_token_ids));
+        let stopped_at = delta.finish.as_ref().and_then(|finish| self.stops.reason(finish));
         if let Some(stop) = stopped_at.filter(|_| self.tells_stop_reason) {
             nvext.insert("stop_reason".into(), stop);
         }

@@ -46,6 +46,10 @@ fn a_template_as_models_have_them() {
 fn values_look_as_in_python() {
     let text = render("{{ a }} {{ b }} {{ c }} {{ d }}", json!([]), json!({"a": true, "b": null}));
     assert_eq!(text.unwrap(), "True None  ");
+    assert_eq!(
+        render("{{ 'x' | int }} {{ '7' | int }} {{ 'x' | float }}", json!([]), json!({})).unwrap(),
+        "0 7 0.0"
+    );
     let extra = json!({"x": {"b": [1, "ü"], "a": {}}});
     let json = |filter: &str| render(&format!("{{{{ x | {filter} }}}}"), json!([]), extra.clone());
     assert_eq!(json("tojson").unwrap(), r#"{"b": [1, "ü"], "a": {}}"#);

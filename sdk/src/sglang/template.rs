@@ -4,16 +4,17 @@
 //! lists and dictionaries can do. The clock (`strftime_now`) is not there: templates that ask for it
 //! look first whether it is.
 
-use dynamo_worker_sdk::prelude::*;
-use dynamo_worker_sdk::sglang::errors::refused;
-use dynamo_worker_sdk::sglang::python;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, Value, ValueKind};
-use minijinja::{Environment, ErrorKind, Output, State};
+use minijinja::{Environment, ErrorKind, Output, State, filters};
 use serde_json::{Map, Serializer, ser::PrettyFormatter};
 
+use super::errors::refused;
+use super::python;
+use crate::prelude::*;
+
 /// The template's file, in newer models.
-pub(crate) const FILE: &str = "chat_template.jinja";
+pub(super) const FILE: &str = "chat_template.jinja";
 
 /// Tokens a template may name.
 const SPECIAL_TOKENS: [&str; 7] =
@@ -28,7 +29,7 @@ pub struct ChatTemplate {
 
 impl ChatTemplate {
     /// The model's; none if it has none.
-    pub(crate) fn from_report(report: &EngineReport) -> Option<Self> {
+    pub(super) fn from_report(report: &EngineReport) -> Option<Self> {
         let tokenizer = report.file("tokenizer_config.json");
         let source = match (report.file(FILE), &tokenizer["chat_template"]) {
             (Json::String(source), _) => source,
@@ -53,7 +54,7 @@ impl ChatTemplate {
     }
 
     /// Whether it has a place for what an assistant thought before it answered.
-    pub(crate) fn shows_reasoning(&self) -> bool {
+    pub(super) fn shows_reasoning(&self) -> bool {
         self.source.contains("reasoning_content")
     }
 
@@ -61,7 +62,7 @@ impl ChatTemplate {
     ///
     /// # Errors
     /// [`Kind::InvalidRequest`], public, if the template does not take these messages.
-    pub(crate) fn render(&self, messages: &[Json], extra: Map<String, Json>) -> Result<String> {
+    pub(super) fn render(&self, messages: &[Json], extra: Map<String, Json>) -> Result<String> {
         let mut context = Map::new();
         context.extend([("tools".into(), Json::Null), ("documents".into(), Json::Null)]);
         context.extend(self.special_tokens.clone());
@@ -84,7 +85,7 @@ impl ChatTemplate {
 }
 
 /// What is said of messages without a template.
-pub(crate) fn missing() -> Error {
+pub(super) fn missing() -> Error {
     refused("messages: the model has no chat template; give a prompt")
 }
 
@@ -95,6 +96,8 @@ fn environment() -> Result<Environment<'static>> {
     environment.set_formatter(format);
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", to_json);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
     Ok(environment)
 }
 
@@ -107,6 +110,29 @@ fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), mini
         _ => return minijinja::escape_formatter(out, state, value),
     };
     Ok(out.write_str(word)?)
+}
+
+/// Jinja's `int`: 0 of what is no number, where minijinja's fails.
+fn int(
+    state: &State,
+    value: &Value,
+    default: Option<Value>,
+    base: Option<u32>,
+    options: Kwargs,
+) -> Result<Value, minijinja::Error> {
+    let default = default.or_else(|| (!options.has("default")).then(|| Value::from(0)));
+    filters::int(state, value, default, base, options)
+}
+
+/// Jinja's `float`: 0.0 of what is no number, where minijinja's fails.
+fn float(
+    state: &State,
+    value: &Value,
+    default: Option<Value>,
+    options: Kwargs,
+) -> Result<Value, minijinja::Error> {
+    let default = default.or_else(|| (!options.has("default")).then(|| Value::from(0.0)));
+    filters::float(state, value, default, options)
 }
 
 /// How a template says that messages are not to its liking.
