@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Builds the component of the workspace's package `name`. In a target directory of its own: the
 /// one this bench was built in may be locked by whoever runs it.
@@ -44,11 +46,17 @@ impl Sample {
     }
 }
 
-/// How long `calls` calls take, for each of the `parts` of a call.
+/// What `calls` calls take of this thread's time on a processor, for each of the `parts` of a call.
+/// Not of the wall's: who else is using the machine is no part of it.
 pub async fn timed(calls: u64, parts: usize, mut call: impl AsyncFnMut()) -> Duration {
-    let began = Instant::now();
+    let began = busy();
     for _ in 0..calls {
         call().await;
     }
-    began.elapsed() / parts as u32
+    (busy() - began) / parts as u32
+}
+
+/// How long this thread has been running.
+fn busy() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("no thread has run for less than 0 s")
 }
