@@ -115,11 +115,16 @@ def case_of(vector):
     if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
             and not given["request"].get("_HEALTH_CHECK")):
         raise LeftOut("a client that leaves at the first chunk leaves before the engine is called")
+    case |= worker(given["worker"])
+    if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
+            and not given["request"].get("_HEALTH_CHECK")):
+        raise LeftOut("a client that leaves at the first chunk leaves before the engine is called")
     if is_text_mode(given["worker"]):
-        if (given["worker"].get("engine") or {}).get("tokenizer", {}) is None:
-            raise LeftOut("an engine without a tokenizer is refused before it serves")
         tokenizer = case["engine"]["files"].setdefault("tokenizer_config.json", {})
-        tokenizer["chat_template"] = chat_template(tokenizer.get("chat_template"), vector)
+        if tokenizer is not None:
+            tokenizer["chat_template"] = chat_template(tokenizer.get("chat_template"), vector)
+        elif "messages" not in given["request"] and {"prompt", "text"} & given["request"].keys():
+            raise LeftOut("whether there is a tokenizer is the engine's business")
     case["request"] = given["request"]
     case["context"] = context(given)
     case["exchanges"] = exchanges(vector)

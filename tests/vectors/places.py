@@ -120,7 +120,7 @@ def health(vector, LeftOut, known):
     if "DYN_HEALTH_CHECK_PAYLOAD" in given["env"]:
         raise LeftOut("what the operator puts in its place is the host's business, not a plugin's")
     settings = {"use_sglang_tokenizer": True} if given.get("use_text_input") else {}
-    if settings and plugin(vector) in ("prefill", "llm_diffusion"):
+    if settings and plugin(vector) == "prefill":
         raise LeftOut("this worker type serves token ids only")
     engine = given.get("engine") or {}
     known("engine", engine, "bos", "tok", "disaggregation_bootstrap_port")

@@ -6,7 +6,10 @@
 //!
 //! The way of a request: [`media`] and [`thinking`] check what the engine cannot be asked,
 //! [`sampling`], [`guided`] and [`logprobs`] translate options, [`generate`] is the body they end
-//! up in, and [`tokens`] turns what comes back into Dynamo's chunks.
+//! up in, and [`tokens`] turns what comes back into Dynamo's chunks. Two other ways lead through the
+//! same [`choices`] of the engine's stream: `text`, where the engine tokenizes, and [`native`], for
+//! requests in SGLang's own words. [`disagg`] is what changes where prefill and decode are two
+//! engines' work, [`registration`] and [`health`] how a worker stands in Dynamo.
 
 pub mod choices;
 pub mod disagg;

@@ -54,8 +54,8 @@ impl Native {
     /// The call, and what names the request in the answer.
     ///
     /// # Errors
-    /// [`Kind::InvalidRequest`](crate::Kind) for a member SGLang would not take, and without token
-    /// ids; those of [`generate::cache_salt`].
+    /// [`Kind::InvalidRequest`](crate::Kind) for a member SGLang would not take, for a cache salt this
+    /// version of it does not take, and without token ids.
     pub fn into_call(
         mut self,
         incoming: &Request,
