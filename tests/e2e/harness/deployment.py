@@ -23,11 +23,12 @@ STOP_GRACE = 60
 class Worker:
     """A `dynamo-host` with its engine."""
 
-    def __init__(self, deployment: "Deployment", engine: Engine, process: Process, name: str, system_port: int) -> None:
+    def __init__(self, deployment: "Deployment", engine: Engine, process: Process, name: str, endpoint: str, system_port: int) -> None:
         self._deployment = deployment
         self.engine = engine
         self.process = process
         self.model = name
+        self.endpoint = endpoint
         self.system_url = f"http://127.0.0.1:{system_port}"
 
     def engine_process(self) -> Running | None:
@@ -148,6 +149,7 @@ class Deployment:
         """Starts a worker, in a namespace of its own unless told where, and does not wait for it."""
         self._workers += 1
         name = name or f"{engine.name}-{self._workers}"
+        endpoint = f"{self.mark.value[:6]}-{endpoint or f'{self._workers}.backend.generate'}"
         system_port = free_port()
         self._say(f"starting dynamo-host with the plugin {engine.plugin}")
         process = self.start(
@@ -157,7 +159,7 @@ class Deployment:
                 *("--plugin", engine.plugin),
                 *("--model-path", engine.model),
                 *("--served-model-name", name),
-                *("--endpoint", f"dyn://{self.mark.value[:6]}-{endpoint or f'{self._workers}.backend.generate'}"),
+                *("--endpoint", f"dyn://{endpoint}"),
                 *engine.arguments,
                 *(arguments or []),
             ],
@@ -165,7 +167,7 @@ class Deployment:
                 {"DYN_SYSTEM_PORT": str(system_port), **engine.environment, **(environment or {})}
             ),
         )
-        return Worker(self, engine, process, name, system_port)
+        return Worker(self, engine, process, name, endpoint, system_port)
 
     def models(self) -> list[str]:
         """The models the frontend lists."""
