@@ -78,7 +78,7 @@ impl<'a> GenerateBody<'a> {
     /// log probabilities are the worker's to add.
     ///
     /// # Errors
-    /// Those of [`cache_salt`].
+    /// [`Kind::InvalidRequest`](crate::Kind) for a cache salt this version of the engine does not take.
     pub fn new(
         incoming: &'a Request,
         request: &'a GenerateRequest,
