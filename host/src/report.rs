@@ -42,10 +42,13 @@ pub async fn gather(
             continue;
         }
         match tokio::fs::read(folder.join(name)).await {
-            Ok(json) if json.len() <= MAX_BYTES && is_json(&json) => {
-                files.push((name.clone(), json));
+            Ok(bytes) if bytes.len() > MAX_BYTES => {
+                tracing::warn!("the model's {name} is too long");
             }
-            Ok(_) => tracing::warn!("the model's {name} is not JSON, or too long"),
+            Ok(bytes) => match as_json(name, bytes) {
+                Some(json) => files.push((name.clone(), json)),
+                None => tracing::warn!("the model's {name} is not JSON"),
+            },
             Err(_) => tracing::debug!("the model has no {name}"),
         }
     }
@@ -58,6 +61,30 @@ pub async fn gather(
     }
 }
 
+/// A file as a report holds it: JSON as it is, a text of another kind, such as a chat template, as a
+/// JSON string.
+fn as_json(name: &str, bytes: Vec<u8>) -> Option<Vec<u8>> {
+    if name.ends_with(".json") {
+        return is_json(&bytes).then_some(bytes);
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    serde_json::to_vec(&text).ok()
+}
+
 fn is_json(bytes: &[u8]) -> bool {
     serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_json;
+
+    #[test]
+    fn a_template_is_a_string_and_a_broken_json_is_nothing() {
+        let template = as_json("chat_template.jinja", b"{% if \"a\" %}".to_vec());
+        assert_eq!(template.as_deref(), Some(&br#""{% if \"a\" %}""#[..]));
+        assert_eq!(as_json("config.json", b"{}".to_vec()).as_deref(), Some(&b"{}"[..]));
+        assert_eq!(as_json("config.json", b"{".to_vec()), None);
+        assert_eq!(as_json("chat_template.jinja", vec![0xff]), None);
+    }
 }
