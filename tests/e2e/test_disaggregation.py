@@ -8,7 +8,7 @@ import httpx
 import pytest
 from client import FRANCE, Client, Stream, endless
 from harness.deployment import Deployment, Worker
-from harness.engines import sglang_pair
+from harness.engines import Engine, sglang_pair
 from harness.process import wait_until
 
 pytestmark = pytest.mark.tiny_sglang
@@ -36,7 +36,9 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def pair(deployment: Deployment) -> Iterator[Pair]:
+def pair(deployment: Deployment, engine: Engine) -> Iterator[Pair]:
+    # `engine` only keeps the tests of this module together, and so to one pair.
+    del engine
     pair = Pair(deployment)
     pair.decode.await_listed()
     yield pair
