@@ -55,6 +55,24 @@ pub(crate) fn item<T>(failure: &Failure) -> Annotated<T> {
     }
 }
 
+/// What another worker's error means here.
+pub(crate) fn read(error: &DynamoError) -> Failure {
+    let kind = Kind::ALL.into_iter().find(|kind| class(*kind) == error.class());
+    let kind = kind.unwrap_or(Kind::Internal);
+    match error.public_message() {
+        Some(message) => Failure::public(kind, message),
+        None => Failure::new(kind, error.message()),
+    }
+}
+
+/// The same for an error that may be none of Dynamo's own: of the connection, then.
+pub(crate) fn read_any(error: &anyhow::Error) -> Failure {
+    match error.chain().find_map(|cause| cause.downcast_ref::<DynamoError>()) {
+        Some(error) => read(error),
+        None => Failure::unavailable(crate::error::words(error)),
+    }
+}
+
 const fn class(kind: Kind) -> ErrorClass {
     match kind {
         Kind::InvalidRequest => ErrorClass::InvalidRequest,

@@ -13,7 +13,8 @@
 //! 4. [`Served::publish_card`] publishes the model card ([`card`]), which is what makes a frontend
 //!    list the model, and [`Plane::set_ready`] lets `/health` answer 200;
 //! 5. each request reaches [`Handler::handle`] as the bytes that arrived, and each chunk leaves as
-//!    the bytes the handler made;
+//!    the bytes the handler made; meanwhile
+//!    [`Plane::peers`] calls other workers on its behalf;
 //! 6. [`Served::withdraw`] leaves discovery while requests in flight and late ones are still
 //!    served, [`Served::drain`] waits for them, [`Served::rejoin`] comes back;
 //! 7. [`Served::close`] and [`Plane::shutdown`] end it.
@@ -28,6 +29,7 @@ mod flight;
 mod frame;
 mod handler;
 pub mod logging;
+mod peer;
 mod plane;
 mod served;
 
@@ -35,5 +37,6 @@ pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
 pub use error::PlaneError;
 pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
+pub use peer::{PeerReply, Peers};
 pub use plane::{Plane, RouteHandler};
 pub use served::{ServeOptions, Served};

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::error::words;
 use crate::served::{ServeOptions, Served};
-use crate::{Discovery, EndpointId, Handler, PlaneConfig, PlaneError};
+use crate::{Discovery, EndpointId, Handler, Peers, PlaneConfig, PlaneError};
 
 /// The name under which the whole process is held unready. It appears nowhere: holds are counted,
 /// not shown.
@@ -111,6 +111,11 @@ impl Plane {
         options: ServeOptions,
     ) -> Result<Served, PlaneError> {
         Served::start(&self.runtime, endpoint, handler, options).await
+    }
+
+    /// The way to other workers.
+    pub fn peers(&self) -> Peers {
+        Peers::new(self.runtime.clone())
     }
 
     /// Whether the process as a whole serves: the answer of `/health` and `/live` is 503 while it

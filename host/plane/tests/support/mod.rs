@@ -1,6 +1,10 @@
 //! A frontend and an operator made of sockets, written from the wire alone, so that what the tests
 //! see is what a peer sees and not what `dynamo-runtime` believes it sent.
 
+#![allow(dead_code, reason = "compiled into each test, which uses a part of it")]
+
+pub mod worker;
+
 use std::process::Command;
 use std::time::Duration;
 
