@@ -12,10 +12,13 @@ wasmtime::component::bindgen!({
         "dynamo:worker/adapters.fetch": async | trappable,
         "dynamo:worker/adapters.publish": async | trappable,
         "dynamo:worker/adapters.withdraw": async | trappable,
+        "dynamo:worker/peers.open": async | trappable,
+        "dynamo:worker/peers.[method]reply.next": async | trappable,
     },
     exports: { default: async },
     with: {
         "dynamo:worker/prompt.tokens": crate::imports::Tokens,
+        "dynamo:worker/peers.reply": crate::peers::Reply,
     },
     require_store_data_send: true,
 });
@@ -33,7 +36,7 @@ pub mod routed {
     });
 }
 
-pub use dynamo::worker::{adapters, engine, log, metrics, prompt, types};
+pub use dynamo::worker::{adapters, engine, log, metrics, peers, prompt, types};
 pub use exports::dynamo::worker::worker as contract;
 pub use routed::exports::dynamo::worker::routes;
 

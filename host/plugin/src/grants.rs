@@ -14,11 +14,14 @@ pub enum Grant {
     Metrics,
     /// Fetch LoRA adapters and publish their model cards.
     Adapters,
+    /// Send requests to other workers of the namespace.
+    Peers,
 }
 
 impl Grant {
     /// Every grant this host can give.
-    pub const ALL: [Grant; 4] = [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters];
+    pub const ALL: [Grant; 5] =
+        [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters, Grant::Peers];
 
     /// The interface's name in the contract.
     pub const fn interface(self) -> &'static str {
@@ -27,6 +30,7 @@ impl Grant {
             Grant::Engine => "engine",
             Grant::Metrics => "metrics",
             Grant::Adapters => "adapters",
+            Grant::Peers => "peers",
         }
     }
 }
@@ -39,7 +43,7 @@ impl fmt::Display for Grant {
 
 /// A name that is no grant.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no grant `{0}`: the grants are log, engine, metrics and adapters")]
+#[error("there is no grant `{0}`: the grants are log, engine, metrics, adapters and peers")]
 pub struct UnknownGrant(String);
 
 impl FromStr for Grant {

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::{adapters, engine, log, metrics, prompt, types};
+use crate::bindings::{adapters, engine, log, metrics, peers, prompt, types};
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{AdapterStore, Failure, Grant, Grants, Limits};
+use crate::{AdapterStore, Failure, Grant, Grants, Limits, PeerCalls};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -48,6 +48,8 @@ pub struct Hooks {
     pub metrics: Option<Arc<dyn MetricSink>>,
     /// The worker's adapters, where the operator enabled them.
     pub adapters: Option<Arc<dyn AdapterStore>>,
+    /// The way to other workers.
+    pub peers: Option<Arc<dyn PeerCalls>>,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -56,6 +58,7 @@ impl std::fmt::Debug for Hooks {
             .field("engine", &self.engine.is_some())
             .field("metrics", &self.metrics.is_some())
             .field("adapters", &self.adapters.is_some())
+            .field("peers", &self.peers.is_some())
             .finish()
     }
 }
@@ -70,6 +73,8 @@ pub(crate) struct State {
     pub(crate) stderr: Stderr,
     wasi: WasiCtx,
     plugin: Arc<str>,
+    /// Dynamo's id of the request the instance serves; empty while it serves none.
+    pub(crate) request: Arc<str>,
     pub(crate) hooks: Hooks,
     pub(crate) deadline: Arc<Deadline>,
     log_lines_left: u32,
@@ -80,6 +85,9 @@ const LOG_LINES: u32 = 100;
 /// Longest log message, in bytes.
 const LOG_BYTES: usize = 4096;
 
+/// Handles one instance may hold at once: what they stand for lives in the host's memory.
+const HANDLES: usize = 1_000;
+
 impl State {
     pub(crate) fn new(
         plugin: Arc<str>,
@@ -88,12 +96,15 @@ impl State {
         deadline: Arc<Deadline>,
     ) -> Self {
         let stderr = Stderr::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES);
         State {
             limiter: Limiter::new(limits),
-            table: ResourceTable::new(),
+            table,
             wasi: crate::wasi::empty_context(&stderr),
             stderr,
             plugin,
+            request: Arc::default(),
             hooks,
             deadline,
             log_lines_left: LOG_LINES,
@@ -131,6 +142,9 @@ pub(crate) fn linker(
     }
     if grants.has(Grant::Adapters) {
         adapters::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Peers) {
+        peers::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     }
     if grants.has(Grant::Metrics) {
         metrics::add_to_linker::<State, HasState>(&mut linker, |state| state)?;

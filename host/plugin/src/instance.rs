@@ -69,12 +69,21 @@ impl<E> Instance<E> {
         within: Duration,
         call: impl AsyncFnOnce(&mut Store<State>, &E) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
-        self.run_waiting(export, within, within, call).await
+        self.run_within(export, within, within, call).await
     }
 
-    /// Runs one export that may compute for `within`, and take `in_all` with what it waits for in
-    /// host calls. Ticks end what computes too long, the timeout what waits too long.
+    /// Runs one export that may compute for [`Limits::call`], and take [`Limits::waiting_call`] with
+    /// what it waits for in host calls.
     pub(crate) async fn run_waiting<T>(
+        &mut self,
+        export: &'static str,
+        call: impl AsyncFnOnce(&mut Store<State>, &E) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        self.run_within(export, self.limits.call, self.limits.waiting_call, call).await
+    }
+
+    /// Ticks end what computes too long, the timeout what waits too long.
+    async fn run_within<T>(
         &mut self,
         export: &'static str,
         within: Duration,

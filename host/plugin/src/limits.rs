@@ -9,14 +9,14 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// Linear memory of one instance, in bytes. A decode plugin uses about 1 MiB.
     pub memory_bytes: usize,
-    /// How long one call on a request's path (`plan`, `push`, `finish`, `rejected`) may take, host
-    /// calls included. Such a call takes microseconds.
+    /// How long one call on a request's path (`plan`, `push`, `finish`, `rejected`) or of a route may
+    /// compute. Such a call takes microseconds.
     pub call: Duration,
     /// How long `describe`, `prepare` or `configure` may take. They run once.
     pub startup_call: Duration,
-    /// How long a route may take, waiting for the engine included: one that loads weights takes
-    /// minutes. What the route itself computes is held to `call`.
-    pub route_call: Duration,
+    /// How long such a call may take with what it waits for in host calls: an engine that loads
+    /// weights takes minutes, and so does a worker that makes a video.
+    pub waiting_call: Duration,
     /// Instances at once: requests in flight and warm instances together. Each reserves 4 GiB of
     /// address space, of which 5,000 take a sixth of what a process has.
     pub instances: u32,
@@ -28,7 +28,7 @@ impl Default for Limits {
             memory_bytes: 64 << 20,
             call: Duration::from_secs(2),
             startup_call: Duration::from_secs(20),
-            route_call: Duration::from_secs(900),
+            waiting_call: Duration::from_secs(900),
             instances: 5_000,
         }
     }

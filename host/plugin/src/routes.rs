@@ -36,9 +36,8 @@ impl Plugin {
             let message = format!("there is no route `{path}`");
             return Err(Failure::new(Kind::NotFound, message));
         };
-        let (within, in_all) = (instance.limits().call, instance.limits().route_call);
         instance
-            .run_waiting("handle", within, in_all, async |store, routed| {
+            .run_waiting("handle", async |store, routed| {
                 routed.dynamo_worker_routes().call_handle(store, path, state, body).await
             })
             .await?

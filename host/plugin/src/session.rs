@@ -145,15 +145,15 @@ impl Instance<WorkerPlugin> {
         request: &Request,
         prompt: Arc<[u32]>,
     ) -> Result<contract::ResponsePlan, Failure> {
-        let tokens = self
-            .store()
-            .data_mut()
+        let host = self.store().data_mut();
+        host.request = Arc::from(request.id.as_str());
+        let tokens = host
             .table
             .push(Tokens(prompt))
             .map_err(|error| Failure::internal(error.to_string()))?;
         let lent = Resource::new_borrow(tokens.rep());
         let planned = self
-            .run("plan", self.limits().call, async |store, worker| {
+            .run_waiting("plan", async |store, worker| {
                 worker.dynamo_worker_worker().call_plan(store, state, request, lent).await
             })
             .await;
@@ -171,14 +171,14 @@ impl Instance<WorkerPlugin> {
         converter: ResourceAny,
         events: &[Vec<u8>],
     ) -> Result<Output, Failure> {
-        self.run("push", self.limits().call, async |store, worker| {
+        self.run_waiting("push", async |store, worker| {
             worker.dynamo_worker_worker().converter().call_push(store, converter, events).await
         })
         .await
     }
 
     async fn finish(&mut self, converter: ResourceAny) -> Result<Output, Failure> {
-        self.run("finish", self.limits().call, async |store, worker| {
+        self.run_waiting("finish", async |store, worker| {
             worker.dynamo_worker_worker().converter().call_finish(store, converter).await
         })
         .await
@@ -191,7 +191,7 @@ impl Instance<WorkerPlugin> {
         status: u16,
         body: &Vec<u8>,
     ) -> Result<Failure, Failure> {
-        self.run("rejected", self.limits().call, async |store, worker| {
+        self.run_waiting("rejected", async |store, worker| {
             worker
                 .dynamo_worker_worker()
                 .converter()

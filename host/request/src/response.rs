@@ -153,8 +153,7 @@ impl<E: Exchange> Response<E> {
                 match arrived.map_err(|error| exchange::failure(&error))? {
                     0 => {
                         self.abort = None;
-                        let output = self.session()?.finish().await?;
-                        self.take(output);
+                        self.converse(async |session| session.finish().await).await?;
                     }
                     _ => {
                         self.stage = Stage::Answering(reply);
@@ -181,9 +180,28 @@ impl<E: Exchange> Response<E> {
                 place.extend_from_slice(&event);
             }
         }
-        let output = self.session()?.push(&events[..batch]).await?;
+        let converted = self.converse(async |session| session.push(&events[..batch]).await).await;
         self.events = events;
-        self.take(output);
+        converted
+    }
+
+    /// Asks the converter and takes what it says. It may wait for another worker meanwhile: not for
+    /// a client that leaves.
+    async fn converse(
+        &mut self,
+        ask: impl AsyncFnOnce(&mut Session) -> Result<Output, Failure>,
+    ) -> Result<(), Failure> {
+        let session =
+            self.session.as_mut().ok_or_else(|| Failure::internal("the response is over"))?;
+        let answered = tokio::select! {
+            biased;
+            answered = ask(session) => answered?,
+            () = &mut self.cancelled => {
+                self.give_up();
+                return Ok(());
+            }
+        };
+        self.take(answered);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dynamo_host_engine as engine;
-use dynamo_host_failure::Failure;
+use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Call, Framing, Plugin, Request};
 
 use crate::response::Response;
@@ -106,7 +106,16 @@ impl<E: Exchange> Worker<E> {
         };
         let ids = token_ids.unwrap_or_default();
         let mut session = self.plugin.session().await?;
-        let plan = match session.plan(&self.state, &request, ids.clone()).await {
+        let mut cancelled = incoming.cancelled;
+        // A plugin that waits for another worker or a medium is not kept waiting for nobody.
+        let planned = tokio::select! {
+            biased;
+            planned = session.plan(&self.state, &request, ids.clone()) => planned,
+            () = &mut cancelled => {
+                return Err(Failure::new(Kind::Cancelled, "the client left"));
+            }
+        };
+        let plan = match planned {
             Ok(plan) => plan,
             Err(refusal) => {
                 session.close().await;
@@ -121,7 +130,7 @@ impl<E: Exchange> Worker<E> {
             plan.preface,
             call,
             abort,
-            incoming.cancelled,
+            cancelled,
             self.leaving.clone(),
         ))
     }
