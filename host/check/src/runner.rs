@@ -34,6 +34,7 @@ impl Runner {
             adapters: Some(Arc::new(adapters.clone())),
             engine: Some(Arc::new(control.clone())),
             metrics: Some(Arc::new(NoMetrics)),
+            peers: Some(Arc::new(control.clone())),
         });
         Runner { plugin, control, adapters }
     }

@@ -122,7 +122,7 @@ fn lower_case(headers: Vec<(String, String)>) -> Vec<(String, String)> {
     headers.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-fn body(bytes: &[u8]) -> Value {
+pub(crate) fn body(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
@@ -190,7 +190,7 @@ impl Reply for Answer {
     }
 }
 
-/// The engine behind the plugin's control calls. A plugin is connected once, and meets an engine of
+/// The engine behind the plugin's control calls, and other workers. A plugin is connected once, and meets an engine of
 /// its own in each case.
 #[derive(Clone, Default)]
 pub(crate) struct Control {
@@ -201,23 +201,27 @@ impl Control {
     pub(crate) fn play(&self, script: &Script) {
         *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(script.clone());
     }
+
+    /// Notes what the plugin asks for in the middle of a call, and gives the case's answer.
+    pub(crate) fn answer(&self, seen: Seen) -> Result<Answer, Failure> {
+        let script = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(script) = script else {
+            return Err(Failure::unavailable("there is no engine yet"));
+        };
+        script.answer(seen).map_err(|error| Failure::unavailable(error.to_string()))
+    }
 }
 
 #[async_trait]
 impl EngineControl for Control {
     async fn send(&self, call: plugin::Call) -> Result<EngineReply, Failure> {
-        let script = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(script) = script else {
-            return Err(Failure::unavailable("there is no engine yet"));
-        };
-        let answer = script.answer(Seen {
+        let answer = self.answer(Seen {
             method: call.method,
             path: call.path,
             headers: lower_case(call.headers),
             body: body(&call.body),
             framing: None,
-        });
-        let answer = answer.map_err(|error| Failure::unavailable(error.to_string()))?;
+        })?;
         let status = answer.status();
         let body = answer.whole(usize::MAX).await;
         let body = body.map_err(|error| Failure::unavailable(error.to_string()))?;
