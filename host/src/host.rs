@@ -10,6 +10,7 @@ use dynamo_host_plugin::{
     Configured, Contact, Failure, Grants, Hooks, Kind, Limits, Plugin, Runtime, Setup, Start,
 };
 use dynamo_host_request::{SystemFresh, Worker};
+use serde_json::Value;
 
 use crate::adapters::Adapters;
 use crate::cli::{Arguments, health_check};
@@ -17,6 +18,7 @@ use crate::control::Control;
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
 use crate::metrics::Metrics;
+use crate::peers::Peers;
 use crate::shutdown::{self, Patience, Signals};
 use crate::{locate, model, registration, report, routes, warm_up};
 
@@ -59,18 +61,7 @@ struct Host {
 
 impl Host {
     async fn start(arguments: &Arguments) -> Result<Self, HostError> {
-        if let Some(model_path) = &arguments.model_path {
-            model::check(model_path)?;
-        }
-        let path = locate::plugin(&arguments.plugin)?;
-        let limits = Limits {
-            call: Duration::from_millis(arguments.flags.plugin.plugin_timeout_ms),
-            ..Limits::default()
-        };
-        let runtime = Runtime::new(limits)?;
-        let grants = Grants::only(arguments.flags.plugin.plugin_grants.iter().copied());
-        let plugin = Plugin::load(&runtime, &path, &grants).await?;
-
+        let plugin = load(arguments).await?;
         let port = free_port()?;
         let setup = prepare(&plugin, arguments, port).await?;
         let contact = setup.contact.clone();
@@ -79,52 +70,34 @@ impl Host {
         let engine = start_engine(setup, arguments, port)?;
         engine.wait_ready().await?;
 
-        let metrics = Metrics::new(plugin.manifest(), plugin.digest())
-            .inspect_err(|error| tracing::error!("no metrics of the host's own: {error}"))
-            .ok();
-        if let Some(metrics) = metrics.clone() {
-            plane.append_metrics(move || metrics.text());
-        }
-        let control = Control(engine.client().clone());
+        let metrics = collect_metrics(&plugin, &plane);
         let adapters = Adapters::if_enabled();
         plugin.connect(Hooks {
             adapters: adapters.clone().map(|adapters| adapters as Arc<_>),
-            engine: Some(Arc::new(control)),
+            engine: Some(Arc::new(Control(engine.client().clone()))),
             metrics: metrics.clone().map(|metrics| metrics as Arc<_>),
+            peers: Some(Arc::new(Peers::new(plane.peers(), arguments.namespace().to_owned()))),
         });
-
         let configured = configure(&plugin, &contact, &engine, arguments).await?;
-        let handler = Arc::new(WorkerHandler::new(
-            warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?,
-        ));
-        let endpoint = arguments.endpoint(&configured.registration.component);
-        let facts = registration::card(&configured.registration, arguments).map_err(|error| {
-            let reason = format!("runtime_config is no JSON object: {error}");
-            plugin_failed(&plugin, "configure", Failure::internal(reason))
-        })?;
-        let model = facts.display_name.clone();
-        let card = tokio::task::spawn_blocking(move || facts.build()).await??;
-        let health_payload = serde_json::from_slice(&configured.health_check).map_err(|error| {
-            plugin_failed(&plugin, "configure", Failure::internal(format!("health check: {error}")))
-        })?;
+        let worker = warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?;
+        let handler = Arc::new(WorkerHandler::new(worker));
+
+        let card = registration::card(&configured.registration, arguments)
+            .map_err(|failure| plugin_failed(&plugin, "configure", failure))?;
+        let model = card.display_name.clone();
         let options = ServeOptions {
-            health_payload: Some(health_check::choose(
-                arguments.health_check.as_ref(),
-                health_payload,
-            )),
+            health_payload: Some(health_payload(&plugin, &configured, arguments)?),
             labels: vec![("model".to_owned(), model.clone())],
         };
+        let endpoint = arguments.endpoint(&configured.registration.component);
         let served = Arc::new(plane.serve(endpoint, handler.clone(), options).await?);
         if let Some(adapters) = &adapters {
             adapters.attach(served.clone());
         }
         probe(&served, &plugin, arguments).await?;
-        let routes = plugin
-            .routes()
-            .await
-            .map_err(|failure| plugin_failed(&plugin, "list-routes", failure))?;
-        let routes = routes::serve(routes, &plane, &plugin, &handler, served.id()).await?;
-        served.publish_card(card).await?;
+        let routes = routes::serve(&plane, &plugin, &handler, served.id()).await?;
+        // The card comes last: it is what makes frontends send requests.
+        served.publish_card(tokio::task::spawn_blocking(move || card.build()).await??).await?;
         plane.set_ready(true);
         tracing::info!(endpoint = %served.id(), model, "serving {model} on {}", served.id());
         Ok(Host {
@@ -218,6 +191,19 @@ impl Host {
     }
 }
 
+async fn load(arguments: &Arguments) -> Result<Plugin, HostError> {
+    if let Some(model_path) = &arguments.model_path {
+        model::check(model_path)?;
+    }
+    let flags = &arguments.flags.plugin;
+    let path = locate::plugin(&arguments.plugin)?;
+    let limits =
+        Limits { call: Duration::from_millis(flags.plugin_timeout_ms), ..Limits::default() };
+    let runtime = Runtime::new(limits)?;
+    let grants = Grants::only(flags.plugin_grants.iter().copied());
+    Ok(Plugin::load(&runtime, &path, &grants).await?)
+}
+
 async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Setup, HostError> {
     let mut words = arguments.engine_arguments.clone();
     if arguments.needs_bootstrap_port {
@@ -258,6 +244,16 @@ fn start_engine(setup: Setup, arguments: &Arguments, port: u16) -> Result<Engine
     Ok(Engine::launch(command, &contact, policy)?)
 }
 
+/// A worker without numbers still serves.
+fn collect_metrics(plugin: &Plugin, plane: &Plane) -> Option<Arc<Metrics>> {
+    let metrics = Metrics::new(plugin.manifest(), plugin.digest())
+        .inspect_err(|error| tracing::error!("no metrics of the host's own: {error}"))
+        .ok()?;
+    let shown = metrics.clone();
+    plane.append_metrics(move || shown.text());
+    Some(metrics)
+}
+
 async fn configure(
     plugin: &Plugin,
     contact: &Contact,
@@ -281,6 +277,18 @@ async fn configure(
         .configure(&settings, report)
         .await
         .map_err(|failure| plugin_failed(plugin, "configure", failure))
+}
+
+/// The operator's health check, or else the plugin's.
+fn health_payload(
+    plugin: &Plugin,
+    configured: &Configured,
+    arguments: &Arguments,
+) -> Result<Value, HostError> {
+    let own = serde_json::from_slice(&configured.health_check).map_err(|error| {
+        plugin_failed(plugin, "configure", Failure::internal(format!("health check: {error}")))
+    })?;
+    Ok(health_check::choose(arguments.health_check.as_ref(), own))
 }
 
 /// Sends the health check through plugin and engine. The first request an engine gets may take it

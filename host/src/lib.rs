@@ -52,6 +52,7 @@ pub mod host;
 pub mod locate;
 pub mod metrics;
 pub mod model;
+pub mod peers;
 pub mod registration;
 pub mod report;
 pub mod routes;

@@ -1,5 +1,6 @@
 //! From what a plugin registers to the facts of Dynamo's model card.
 
+use dynamo_host_failure::Failure;
 use dynamo_host_plane::card::{CardFacts, ModelInput};
 use dynamo_host_plugin::{Input, Registration};
 use serde_json::{Map, Value};
@@ -10,12 +11,14 @@ use crate::model;
 /// The card of a worker that registers as `registration`.
 ///
 /// # Errors
-/// Why `runtime_config` is no JSON object.
-pub fn card(registration: &Registration, arguments: &Arguments) -> serde_json::Result<CardFacts> {
+/// `runtime_config` is no JSON object: a defect of the plugin.
+pub fn card(registration: &Registration, arguments: &Arguments) -> Result<CardFacts, Failure> {
     let mut names = arguments.served_names.iter().cloned();
     let display_name = names.next().unwrap_or_default();
     let mut runtime_config: Map<String, Value> =
-        serde_json::from_slice(&registration.runtime_config)?;
+        serde_json::from_slice(&registration.runtime_config).map_err(|error| {
+            Failure::internal(format!("runtime_config is no JSON object: {error}"))
+        })?;
     runtime_config.retain(|_, value| !value.is_null());
     let context_length = runtime_config.get("context_length").and_then(Value::as_u64);
     let model_path = arguments.model_path.as_deref().unwrap_or_default();

@@ -9,7 +9,7 @@ use dynamo_host_failure::Failure;
 use dynamo_host_plane::{
     Chunks, Codec, EndpointId, Handler, Plane, Request, RouteHandler, ServeOptions, Served,
 };
-use dynamo_host_plugin::{Plugin, Route, Surface};
+use dynamo_host_plugin::{Plugin, Surface};
 use futures::stream;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -17,22 +17,25 @@ use tokio::sync::Mutex;
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
 
-/// Serves `routes`. `beside` is the worker's endpoint. Returns the endpoints that were opened for
+/// Serves the plugin's routes. `beside` is the worker's endpoint. Returns the endpoints that were opened for
 /// them.
 ///
 /// # Errors
-/// Dynamo does not take an endpoint's name, or discovery does not answer.
+/// The plugin cannot list them, Dynamo does not take an endpoint's name, or discovery does not answer.
 pub async fn serve(
-    routes: Vec<Route>,
     plane: &Plane,
     plugin: &Plugin,
     worker: &Arc<WorkerHandler>,
     beside: &EndpointId,
 ) -> Result<Vec<Served>, HostError> {
     let turn = Arc::new(Mutex::new(()));
-    let name = &plugin.manifest().name;
+    let failed = |failure| HostError::Plugin {
+        plugin: plugin.manifest().name.clone(),
+        during: "list-routes",
+        failure,
+    };
     let mut endpoints = Vec::new();
-    for route in routes {
+    for route in plugin.routes().await.map_err(failed)? {
         let (plugin, worker, turn) = (plugin.clone(), worker.clone(), turn.clone());
         let answering = Arc::new(Answering { path: route.path.clone(), plugin, worker, turn });
         match route.surface {
@@ -45,11 +48,7 @@ pub async fn serve(
                 tracing::info!("endpoint {id}: {}", route.summary);
                 let served = plane.serve(id, answering, ServeOptions::default()).await?;
                 // Nothing to ask it: it is ready.
-                served.probe().await.map_err(|failure| HostError::Plugin {
-                    plugin: name.clone(),
-                    during: "list-routes",
-                    failure,
-                })?;
+                served.probe().await.map_err(failed)?;
                 endpoints.push(served);
             }
         }

@@ -69,6 +69,11 @@ impl Arguments {
         self.endpoint.clone().unwrap_or_else(|| endpoint(&self.namespace, component))
     }
 
+    /// The namespace of the worker.
+    pub fn namespace(&self) -> &str {
+        self.endpoint.as_ref().map_or(&self.namespace, |endpoint| &endpoint.namespace)
+    }
+
     /// Removes the files that were made for the engine, in a process that ends without waiting for
     /// anything.
     pub fn remove_files(&self) {

@@ -15,14 +15,14 @@ pub struct PluginFlags {
     #[arg(long, env = "DYN_HOST_PLUGIN")]
     pub plugin: Option<String>,
 
-    /// Interfaces the plugin may import: log, metrics, engine, adapters. May be repeated. By default
-    /// all of these: none reaches further than what the plugin drives anyway.
+    /// Interfaces the plugin may import: log, engine, metrics, adapters, peers. May be repeated. By
+    /// default all of these: none reaches further than the worker's own engine and namespace.
     #[arg(
         long = "plugin-grant",
         env = "DYN_HOST_PLUGIN_GRANTS",
         value_name = "INTERFACE",
         value_delimiter = ',',
-        default_value = "log,metrics,engine,adapters",
+        default_values_t = Grant::ALL,
         action = ArgAction::Append
     )]
     pub plugin_grants: Vec<Grant>,
