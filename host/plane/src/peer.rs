@@ -25,11 +25,14 @@ const APPEARANCE: Duration = Duration::from_secs(3);
 /// The way to the workers of one endpoint, in turn.
 type Router = PushRouter<JsonBody, Annotated<Chunk>>;
 
+/// What is kept for an endpoint: who serves it, and the way to them.
+type Known = (Client, Arc<Router>);
+
 /// Calls other workers. Cheap to clone; the clones share what they know of discovery.
 #[derive(Clone)]
 pub struct Peers {
     runtime: DistributedRuntime,
-    routers: Arc<Mutex<HashMap<EndpointId, (Client, Arc<Router>)>>>,
+    routers: Arc<Mutex<HashMap<EndpointId, Known>>>,
 }
 
 impl fmt::Debug for Peers {
@@ -83,7 +86,7 @@ impl Peers {
 
     /// The endpoint's router, made at its first use. The lock is held while one is made, which
     /// takes one round to discovery, so that an endpoint never gets two watchers.
-    async fn known(&self, endpoint: &EndpointId) -> anyhow::Result<(Client, Arc<Router>)> {
+    async fn known(&self, endpoint: &EndpointId) -> anyhow::Result<Known> {
         let mut routers = self.routers.lock().await;
         if let Some(known) = routers.get(endpoint) {
             return Ok(known.clone());
