@@ -55,3 +55,44 @@ fn chunk(event: &[u8]) -> Result<Bytes, Failure> {
 fn unavailable(error: dynamo_host_engine::EngineError) -> Failure {
     Failure::unavailable(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use dynamo_host_failure::Kind;
+    use serde_json::json;
+
+    use super::*;
+    use crate::case::Exchange;
+    use crate::script::{Pace, Script};
+
+    fn control(reply: Value) -> (Control, Script) {
+        let exchange: Exchange = serde_json::from_value(json!({"reply": reply})).unwrap();
+        let script = Script::new(&[exchange], Pace::OneByOne);
+        let control = Control::default();
+        control.play(&script);
+        (control, script)
+    }
+
+    #[tokio::test]
+    async fn another_workers_chunks_are_the_events_of_an_exchange() {
+        let reply = json!({"framing": "ndjson", "events": [{"a": 1}, null], "end": "broken"});
+        let (control, script) = control(reply);
+        let mut reply = control.open("ns.c.e", "r", b"{\"n\":1}".to_vec()).await.unwrap();
+        assert_eq!(PeerChunks::next(&mut *reply, 8).await.unwrap(), [&b"\x81\xa1a\x01"[..]]);
+        assert_eq!(PeerChunks::next(&mut *reply, 8).await.unwrap(), [&b"\xc0"[..]]);
+        let broken = PeerChunks::next(&mut *reply, 8).await.unwrap_err();
+        assert_eq!(broken.kind, Kind::Unavailable);
+        let seen = &script.seen()[0];
+        assert_eq!((seen.method.as_str(), seen.path.as_str()), ("PEER", "ns.c.e"));
+        assert_eq!(seen.body, json!({"n": 1}));
+    }
+
+    #[tokio::test]
+    async fn a_status_that_is_not_2xx_is_a_refusal() {
+        let (control, _) = control(json!({"status": 503, "body": "nobody there"}));
+        let refused = control.open("ns.c.e", "r", b"{}".to_vec()).await.err().unwrap();
+        assert_eq!((refused.kind, refused.message.as_str()), (Kind::Unavailable, "nobody there"));
+    }
+}
