@@ -27,8 +27,12 @@ fn main() -> ExitCode {
         match host::run(*arguments).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                tracing::error!("{error}");
-                eprintln!("dynamo-host: {error}");
+                // Said once: by the log, or where the operator has turned that off, without it.
+                if tracing::enabled!(tracing::Level::ERROR) {
+                    tracing::error!("{error}");
+                } else {
+                    eprintln!("dynamo-host: {error}");
+                }
                 ExitCode::FAILURE
             }
         }
