@@ -20,7 +20,9 @@ mod http;
 mod local_file;
 mod names;
 mod policy;
+mod store;
 
 pub use blob::{Blob, Limits};
 pub use fetch::{Fetcher, FetcherError};
 pub use policy::Policy;
+pub use store::{Store, StoreError};

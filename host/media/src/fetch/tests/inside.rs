@@ -253,15 +253,15 @@ async fn a_proxy_of_the_environment_is_no_way_in() {
     }
     let proxy = Server::start(OUTSIDE, |_| Answer::body("image/png", b"proxied")).await;
     let url = proxy.url("/");
-    let status = tokio::process::Command::new(std::env::current_exe().unwrap())
+    let output = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "fetch::tests::inside::a_proxy_of_the_environment_is_no_way_in"])
         .env("MEDIA_TEST_PROXIED", "1")
         .envs(["http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, &url)))
-        .stdout(std::process::Stdio::null())
         .kill_on_drop(true)
-        .status()
+        .output()
         .await
         .unwrap();
-    assert!(status.success());
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
     assert!(proxy.requests().is_empty());
 }
