@@ -70,6 +70,7 @@ mod chunks;
 mod error;
 mod export;
 pub mod log;
+pub mod media;
 pub mod peers;
 pub mod protocol;
 mod request;

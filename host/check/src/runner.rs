@@ -35,6 +35,7 @@ impl Runner {
             engine: Some(Arc::new(control.clone())),
             metrics: Some(Arc::new(NoMetrics)),
             peers: Some(Arc::new(control.clone())),
+            media: Some(Arc::new(control.clone())),
         });
         Runner { plugin, control, adapters }
     }

@@ -14,11 +14,14 @@ wasmtime::component::bindgen!({
         "dynamo:worker/adapters.withdraw": async | trappable,
         "dynamo:worker/peers.open": async | trappable,
         "dynamo:worker/peers.[method]reply.next": async | trappable,
+        "dynamo:worker/media.fetch": async | trappable,
+        "dynamo:worker/media.store": async | trappable,
     },
     exports: { default: async },
     with: {
         "dynamo:worker/prompt.tokens": crate::imports::Tokens,
         "dynamo:worker/peers.reply": crate::peers::Reply,
+        "dynamo:worker/media.blob": crate::media::Blob,
     },
     require_store_data_send: true,
 });
@@ -36,7 +39,7 @@ pub mod routed {
     });
 }
 
-pub use dynamo::worker::{adapters, engine, log, metrics, peers, prompt, types};
+pub use dynamo::worker::{adapters, engine, log, media, metrics, peers, prompt, types};
 pub use exports::dynamo::worker::worker as contract;
 pub use routed::exports::dynamo::worker::routes;
 

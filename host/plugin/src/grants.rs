@@ -16,12 +16,14 @@ pub enum Grant {
     Adapters,
     /// Send requests to other workers of the namespace.
     Peers,
+    /// Fetch what clients link to, and store what the engine makes.
+    Media,
 }
 
 impl Grant {
     /// Every grant this host can give.
-    pub const ALL: [Grant; 5] =
-        [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters, Grant::Peers];
+    pub const ALL: [Grant; 6] =
+        [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters, Grant::Peers, Grant::Media];
 
     /// The interface's name in the contract.
     pub const fn interface(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Grant {
             Grant::Metrics => "metrics",
             Grant::Adapters => "adapters",
             Grant::Peers => "peers",
+            Grant::Media => "media",
         }
     }
 }
@@ -43,7 +46,7 @@ impl fmt::Display for Grant {
 
 /// A name that is no grant.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no grant `{0}`: the grants are log, engine, metrics, adapters and peers")]
+#[error("there is no grant `{0}`: the grants are log, engine, metrics, adapters, peers and media")]
 pub struct UnknownGrant(String);
 
 impl FromStr for Grant {
@@ -75,7 +78,8 @@ impl Grants {
 
 impl Default for Grants {
     /// What can do no harm: the log and the metrics, both bounded by the host; the engine, which a
-    /// plan may send anything to anyway; adapters, which are off unless the operator turns them on.
+    /// plan may send anything to anyway; adapters, which are off unless the operator turns them on;
+    /// peers of the worker's own namespace; media, under the operator's address rules.
     fn default() -> Self {
         Grants::only(Grant::ALL)
     }

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::{adapters, engine, log, metrics, peers, prompt, types};
+use crate::bindings::{adapters, engine, log, media, metrics, peers, prompt, types};
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{AdapterStore, Failure, Grant, Grants, Limits, PeerCalls};
+use crate::{AdapterStore, Failure, Grant, Grants, Limits, MediaAccess, PeerCalls};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -50,6 +50,8 @@ pub struct Hooks {
     pub adapters: Option<Arc<dyn AdapterStore>>,
     /// The way to other workers.
     pub peers: Option<Arc<dyn PeerCalls>>,
+    /// Where images and videos come from and go to.
+    pub media: Option<Arc<dyn MediaAccess>>,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -59,6 +61,7 @@ impl std::fmt::Debug for Hooks {
             .field("metrics", &self.metrics.is_some())
             .field("adapters", &self.adapters.is_some())
             .field("peers", &self.peers.is_some())
+            .field("media", &self.media.is_some())
             .finish()
     }
 }
@@ -78,6 +81,8 @@ pub(crate) struct State {
     pub(crate) hooks: Hooks,
     pub(crate) deadline: Arc<Deadline>,
     log_lines_left: u32,
+    /// What is left of [`Limits::media_bytes`].
+    pub(crate) media_bytes_left: u64,
 }
 
 /// Log lines of one instance, after which it is silent: a response has no more to say than that.
@@ -108,6 +113,7 @@ impl State {
             hooks,
             deadline,
             log_lines_left: LOG_LINES,
+            media_bytes_left: limits.media_bytes,
         }
     }
 }
@@ -145,6 +151,9 @@ pub(crate) fn linker(
     }
     if grants.has(Grant::Peers) {
         peers::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Media) {
+        media::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     }
     if grants.has(Grant::Metrics) {
         metrics::add_to_linker::<State, HasState>(&mut linker, |state| state)?;

@@ -9,6 +9,8 @@ use wasmtime::ResourceLimiter;
 pub struct Limits {
     /// Linear memory of one instance, in bytes. A decode plugin uses about 1 MiB.
     pub memory_bytes: usize,
+    /// Images and videos one instance may hold in the host's memory at once, in bytes.
+    pub media_bytes: u64,
     /// How long one call on a request's path (`plan`, `push`, `finish`, `rejected`) or of a route may
     /// compute. Such a call takes microseconds.
     pub call: Duration,
@@ -26,6 +28,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             memory_bytes: 64 << 20,
+            media_bytes: 512 << 20,
             call: Duration::from_secs(2),
             startup_call: Duration::from_secs(20),
             waiting_call: Duration::from_secs(900),

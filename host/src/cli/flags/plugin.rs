@@ -15,8 +15,9 @@ pub struct PluginFlags {
     #[arg(long, env = "DYN_HOST_PLUGIN")]
     pub plugin: Option<String>,
 
-    /// Interfaces the plugin may import: log, engine, metrics, adapters, peers. May be repeated. By
-    /// default all of these: none reaches further than the worker's own engine and namespace.
+    /// Interfaces the plugin may import: log, engine, metrics, adapters, peers, media. May be
+    /// repeated. By default all of these: none reaches further than the worker's own engine, its
+    /// namespace, what clients link to (DYN_MM_*) and --media-output-fs-url.
     #[arg(
         long = "plugin-grant",
         env = "DYN_HOST_PLUGIN_GRANTS",
