@@ -76,6 +76,9 @@ pub enum HostError {
         /// Why.
         failure: Failure,
     },
+    /// Media cannot be fetched or stored.
+    #[error(transparent)]
+    Media(#[from] crate::media::MediaError),
     /// Signals cannot be received.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),

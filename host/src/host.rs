@@ -17,6 +17,7 @@ use crate::cli::{Arguments, health_check};
 use crate::control::Control;
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::shutdown::{self, Patience, Signals};
@@ -62,6 +63,7 @@ struct Host {
 impl Host {
     async fn start(arguments: &Arguments) -> Result<Self, HostError> {
         let plugin = load(arguments).await?;
+        let media = Media::open(&arguments.flags.media)?;
         let port = free_port()?;
         let setup = prepare(&plugin, arguments, port).await?;
         let contact = setup.contact.clone();
@@ -77,6 +79,7 @@ impl Host {
             engine: Some(Arc::new(Control(engine.client().clone()))),
             metrics: metrics.clone().map(|metrics| metrics as Arc<_>),
             peers: Some(Arc::new(Peers::new(plane.peers(), arguments.namespace().to_owned()))),
+            media: Some(Arc::new(media)),
         });
         let configured = configure(&plugin, &contact, &engine, arguments).await?;
         let worker = warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?;

@@ -50,6 +50,7 @@ pub mod error;
 pub mod handler;
 pub mod host;
 pub mod locate;
+pub mod media;
 pub mod metrics;
 pub mod model;
 pub mod peers;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// Media that are as long as their URL says, and a store that notes what it gets.
 #[derive(Clone, Default)]
 struct ScriptedMedia {
-    asked: Arc<Mutex<Vec<(u64, Vec<String>)>>>,
+    asked: Arc<Mutex<Vec<MediaLimits>>>,
     stored: Arc<Mutex<Vec<(String, Blob)>>>,
     delay: Duration,
 }
@@ -27,7 +27,7 @@ struct ScriptedMedia {
 impl MediaAccess for ScriptedMedia {
     async fn fetch(&self, url: &str, limits: MediaLimits) -> Result<Blob, Failure> {
         tokio::time::sleep(self.delay).await;
-        self.asked.lock().unwrap().push((limits.max_bytes, limits.accept));
+        self.asked.lock().unwrap().push(limits.clone());
         let size: u64 = url.parse().map_err(|_| Failure::public(Kind::InvalidRequest, "no"))?;
         if size > limits.max_bytes {
             return Err(Failure::public(Kind::PayloadTooLarge, "too large"));
@@ -70,7 +70,11 @@ async fn a_plugin_fetches_looks_and_stores() {
             "past_the_end": [], "url": "https://cdn/a/b.png",
         })]
     );
-    assert_eq!(*media.asked.lock().unwrap(), [(1 << 20, vec!["image/".to_owned()])]);
+    {
+        let limits = &media.asked.lock().unwrap()[0];
+        assert_eq!((limits.max_bytes, limits.timeout_ms), (1 << 20, 5_000));
+        assert_eq!(limits.accept, ["image/"]);
+    }
     let stored = media.stored.lock().unwrap();
     assert_eq!((stored[0].0.as_str(), &stored[0].1.bytes[..]), ("a/b.png", &[0, 1, 2, 3][..]));
 }
@@ -92,7 +96,7 @@ async fn what_a_plugin_holds_is_bounded() {
     let limits = || Limits { media_bytes: 100, ..Limits::default() };
     let refused = plan(&media, limits(), json!({"fetch": ["60", "60"]})).await.unwrap_err();
     assert_eq!(refused.kind, Kind::PayloadTooLarge);
-    let limit_of = |fetch: usize| media.asked.lock().unwrap()[fetch].0;
+    let limit_of = |fetch: usize| media.asked.lock().unwrap()[fetch].max_bytes;
     assert_eq!((limit_of(0), limit_of(1)), (100, 40));
 
     let body = json!({"fetch": ["60", "60"], "drop": true});

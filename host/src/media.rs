@@ -1,0 +1,65 @@
+//! Images and videos, as a plugin's imports see them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dynamo_host_media::{Fetcher, FetcherError, Limits, Policy, Store, StoreError};
+use dynamo_host_plugin::{Blob, Failure, MediaAccess, MediaLimits};
+
+use crate::cli::MediaFlags;
+
+/// Fetches under the operator's rules (`DYN_MM_*`) and stores where the operator says
+/// (`--media-output-fs-url`).
+pub struct Media {
+    fetcher: Fetcher,
+    store: Store,
+}
+
+/// The operator's settings for media cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// The client that fetches cannot be made.
+    #[error("media cannot be fetched: {0}")]
+    Fetcher(#[from] FetcherError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Media {
+    /// Takes the rules and credentials from the environment. Reaches nothing yet.
+    ///
+    /// # Errors
+    /// Flags that name no store.
+    pub fn open(flags: &MediaFlags) -> Result<Self, MediaError> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+        Ok(Media {
+            fetcher: Fetcher::new(Policy::from_env(|name| std::env::var(name).ok()))?,
+            store: Store::open(
+                &flags.media_output_fs_url,
+                flags.media_output_http_url.as_deref(),
+                environment,
+            )?,
+        })
+    }
+}
+
+#[async_trait]
+impl MediaAccess for Media {
+    async fn fetch(&self, url: &str, limits: MediaLimits) -> Result<Blob, Failure> {
+        let limits = Limits {
+            max_bytes: limits.max_bytes,
+            timeout: Duration::from_millis(limits.timeout_ms.into()),
+            accept: limits.accept,
+        };
+        let dynamo_host_media::Blob { content_type, bytes } =
+            self.fetcher.fetch(url, &limits).await?;
+        Ok(Blob { content_type, bytes })
+    }
+
+    async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure> {
+        let Blob { content_type, bytes } = blob.clone();
+        self.store.put(name, dynamo_host_media::Blob { content_type, bytes }).await
+    }
+}
