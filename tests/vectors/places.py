@@ -14,13 +14,8 @@ BOOTSTRAP = {"host": "0.0.0.0", "disaggregation_bootstrap_port": 8998}
 CONTEXT_LENGTH = 4096
 BEGINNING = 5
 
-# Members of `runtime_config` that are not compared, and why.
-OUR_OWN = {
-    # This host does not relay the engine's KV events yet, and says so.
-    "kv_event_publishing_enabled", "enable_local_indexer",
-    # What the frontend does unless told otherwise, and nobody can tell it otherwise here yet.
-    "structural_tag",
-}
+# What Dynamo makes of the engine's `--kv-events-config` before it registers, and what makes it that.
+USE_KV_EVENTS = {"kv_events_config": '{"publisher": "zmq"}'}
 
 
 def is_one(vector):
@@ -71,11 +66,16 @@ def registration(vector, LeftOut, known):
         server |= BOOTSTRAP
     if given["worker_type"] == "dllm":
         server["dllm_algorithm"] = "LowConfidence"
+    settings = dict(given["dynamo_args_overrides"])
+    if settings.pop("use_kv_events", False):
+        server |= USE_KV_EVENTS
     [registered] = expected["register_model"]
+    # The host has read `--dyn-structural-tag` before a plugin sees what came of it.
+    settings["structural_tag"] = registered["runtime_config"]["structural_tag"]
     [served] = [of for of in expected["served_endpoints"]
                 if of["serve_endpoint"] == registered["endpoint"]]
     return {
-        "settings": given["dynamo_args_overrides"],
+        "settings": settings,
         "engine": {
             "model_path": registered["model_path"],
             "served_name": registered["model_name"],
@@ -99,7 +99,8 @@ def registration(vector, LeftOut, known):
 
 def runtime_config(recorded, vector):
     """As it stands in a model card. What was not set when it was recorded may have its default."""
-    config = {name: value for name, value in recorded.items() if name not in OUR_OWN}
+    # The only one of Dynamo's defaults that ours are held to.
+    config = {"enable_local_indexer": True} | recorded
     host, port = config.pop("bootstrap_host", None), config.pop("bootstrap_port", None)
     if host is not None:
         config["disaggregated_endpoint"] = {"bootstrap_host": host, "bootstrap_port": port}

@@ -86,13 +86,17 @@ impl Worker for Decode {
         if disaggregated {
             health::pretend_transfer(&mut health_check, disagg::bootstrap_port(&server));
         }
+        let engine = Engine::new(&server, &model, settings.capabilities());
+        let mut config = RuntimeConfig::new(&server, &model);
+        config.gates_structural_tags(&engine);
+        let registration = registration(&settings, &server, config, disaggregated)?;
         Ok(Decode {
-            engine: Engine::new(&server, &model, settings.capabilities()),
+            engine,
             disaggregated,
             text,
             frontend_decoding: settings.frontend_decoding.unwrap_or(false),
             metadata_upload: settings.enable_rl.unwrap_or(false),
-            card: Card::new(registration(&settings, &server, &model, disaggregated)?, health_check),
+            card: Card::new(registration, health_check),
         })
     }
 
@@ -113,11 +117,10 @@ impl Worker for Decode {
 fn registration(
     settings: &Settings,
     server: &ServerInfo,
-    model: &ModelConfig,
+    mut config: RuntimeConfig,
     disaggregated: bool,
 ) -> Result<Registration> {
     let (model_types, input) = settings.surfaces()?;
-    let mut config = RuntimeConfig::new(server, model);
     settings.describe_on(&mut config);
     if !model_types.is_empty() && input == Input::Tokens {
         config.takes_native_requests();

@@ -37,7 +37,7 @@ impl Worker for Embedding {
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        let (engine, registration) = Encoder::configure(&report, "embedding")?;
+        let (engine, registration) = Encoder::configure(&settings, &report, "embedding")?;
         let input = if settings.is_text() {
             json!("Test")
         } else {

@@ -62,6 +62,8 @@ impl Worker for Prefill {
         let mut config = RuntimeConfig::new(&server, &model);
         settings.describe_on(&mut config);
         config.takes_native_requests();
+        let engine = Engine::new(&server, &model, settings.capabilities());
+        config.gates_structural_tags(&engine);
         config.cancels_during_transfer();
         config.disaggregated_endpoint =
             Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
@@ -73,7 +75,7 @@ impl Worker for Prefill {
         let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
         health::pretend_transfer(&mut health_check, address.port);
         Ok(Prefill {
-            engine: Engine::new(&server, &model, settings.capabilities()),
+            engine,
             ranks: config.data_parallel_size,
             address,
             card: Card::new(registration.runtime_config(&config)?, health_check),

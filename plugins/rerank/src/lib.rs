@@ -8,6 +8,7 @@ mod answer;
 mod call;
 
 use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::sglang::Settings;
 use dynamo_worker_sdk::sglang::encode::{self, Encoder};
 use dynamo_worker_sdk::sglang::errors::refused;
 use dynamo_worker_sdk::sglang::registration::Card;
@@ -24,7 +25,7 @@ pub struct Rerank {
 }
 
 impl Worker for Rerank {
-    type Settings = IgnoredAny;
+    type Settings = Settings;
     type Converter = Answer;
 
     fn describe() -> Manifest {
@@ -34,12 +35,12 @@ impl Worker for Rerank {
 
     /// A cross encoder reads to both sides. SGLang's fails on a prompt of which a part is cached or
     /// left for later, so each must go through in one piece.
-    fn prepare(_: IgnoredAny, start: Start) -> Result<Setup> {
+    fn prepare(_: Settings, start: Start) -> Result<Setup> {
         encode::setup(start, ["--disable-radix-cache", "--chunked-prefill-size", "-1"])
     }
 
-    fn configure(_: IgnoredAny, report: EngineReport) -> Result<Self> {
-        let (engine, mut registration) = Encoder::configure(&report, "rerank")?;
+    fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
+        let (engine, mut registration) = Encoder::configure(&settings, &report, "rerank")?;
         check_model(&report)?;
         registration.component = "rerank".into();
         let health_check = json!({

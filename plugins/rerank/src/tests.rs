@@ -5,7 +5,7 @@ use dynamo_worker_sdk::testing;
 use super::*;
 
 fn configured(report: EngineReport) -> Result<Rerank> {
-    Rerank::configure(IgnoredAny, report)
+    Rerank::configure(Settings::default(), report)
 }
 
 fn report() -> EngineReport {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::errors::refused;
 use super::registration::{RuntimeConfig, kv_cache_block_size};
-use super::{ModelConfig, ServerInfo, disagg, launch};
+use super::{ModelConfig, ServerInfo, Settings, disagg, launch};
 use crate::{
     Call, EngineReport, Error, Input, Kind, Registration, Request, Result, Setup, Start,
     parse_event,
@@ -53,7 +53,11 @@ impl Encoder {
     /// # Errors
     /// [`Kind::NotImplemented`] for an engine of another kind; those of
     /// [`ServerInfo::from_report`].
-    pub fn configure(report: &EngineReport, model_type: &str) -> Result<(Self, Registration)> {
+    pub fn configure(
+        settings: &Settings,
+        report: &EngineReport,
+        model_type: &str,
+    ) -> Result<(Self, Registration)> {
         let server = ServerInfo::from_report(report)?;
         disagg::check_mode(&server, &["null"])?;
         if server.is_embedding == Some(false) {
@@ -63,8 +67,10 @@ impl Encoder {
             ));
         }
         let model = ModelConfig::from_report(report)?;
-        let mut registration = Registration::aggregated([model_type], Input::Text)
-            .runtime_config(&RuntimeConfig::new(&server, &model))?;
+        let mut config = RuntimeConfig::new(&server, &model);
+        settings.describe_on(&mut config);
+        let mut registration =
+            Registration::aggregated([model_type], Input::Text).runtime_config(&config)?;
         registration.kv_cache_block_size = kv_cache_block_size(&server);
         let trace = server.enable_trace == Some(true);
         Ok((Encoder { trace, vocabulary: model.vocab_size }, registration))
@@ -159,7 +165,7 @@ mod tests {
         assert!(super::setup(start(&["--disaggregation-mode", "null"]), []).is_ok());
         for info in [json!({"is_embedding": false}), json!({"disaggregation_mode": "decode"})] {
             let report = testing::engine_report("/server_info", &info);
-            let error = Encoder::configure(&report, "embedding").unwrap_err();
+            let error = Encoder::configure(&Settings::default(), &report, "embedding").unwrap_err();
             assert_eq!(error.kind(), Kind::NotImplemented);
         }
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ModelConfig, ServerInfo};
+use super::{Engine, ModelConfig, ServerInfo};
 use crate::{Error, Registration, Result};
 
 /// What a worker finds out about its place in Dynamo when it is configured. Requests do not need it,
@@ -67,9 +67,12 @@ pub struct RuntimeConfig {
     /// Whether `tool_choice: none` hides the tools from the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude_tools_when_tool_choice_none: Option<bool>,
-    /// Whether the worker announces what its KV cache holds.
+    /// How the frontend guides tool calls; none for no guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub structural_tag: Option<Value>,
+    /// Whether the engine announces what its KV cache holds.
     pub kv_event_publishing_enabled: bool,
-    /// Whether the worker answers routers that ask what its KV cache holds.
+    /// Whether routers may ask what the KV cache holds: not where prefill is another engine's work.
     pub enable_local_indexer: bool,
     /// Where decode engines find the engine, if it does their prefill.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +99,9 @@ impl RuntimeConfig {
             }
             runtime_data.insert("spec_decode".into(), speculation);
         }
+        if let Some(group) = worker_group(server) {
+            runtime_data.insert("sglang_worker_group_id".into(), group.into());
+        }
         RuntimeConfig {
             context_length: server.context_length,
             total_kv_blocks: server
@@ -110,9 +116,9 @@ impl RuntimeConfig {
             tool_call_parser: None,
             reasoning_parser: None,
             exclude_tools_when_tool_choice_none: None,
-            // The host does not relay the engine's KV events, and routers must not wait for any.
-            kv_event_publishing_enabled: false,
-            enable_local_indexer: false,
+            structural_tag: None,
+            kv_event_publishing_enabled: publishes_kv_events(server),
+            enable_local_indexer: server.disaggregation_mode.as_deref() != Some("decode"),
             disaggregated_endpoint: None,
             enable_eagle: algorithm
                 .is_some_and(|name| name.to_ascii_uppercase().starts_with("EAGLE")),
@@ -125,11 +131,41 @@ impl RuntimeConfig {
         self.runtime_data.insert("sglang_generate".into(), true.into());
     }
 
+    /// Says, where it is so, that the engine itself can hold a structural tag back until the model
+    /// has thought. Whether the parser's last token of thinking is one of the model's cannot be seen
+    /// from outside the engine; Dynamo's worker looks at that, too.
+    pub fn gates_structural_tags(&mut self, engine: &Engine) {
+        if engine.reasoning_parser.is_some()
+            && !engine.skip_tokenizer_init
+            && engine.capabilities.require_reasoning
+        {
+            self.runtime_data.insert("tool_call_structural_tag_reasoning_gate".into(), true.into());
+        }
+    }
+
     /// Says that a request can be given up while its prompt is on the way between two engines: the
     /// engine is told, whatever state it is in.
     pub fn cancels_during_transfer(&mut self) {
         self.runtime_data.insert("disagg_prefill_cancel_anytime_v1".into(), true.into());
     }
+}
+
+/// By what the nodes of one engine know that they belong together (Dynamo's `register.py`).
+fn worker_group(server: &ServerInfo) -> Option<String> {
+    let nodes = server.nnodes.filter(|nodes| *nodes > 1);
+    let address = server.dist_init_addr.as_deref().filter(|address| !address.is_empty());
+    nodes.and(address).map(|address| match address.contains("://") {
+        true => format!("dist_init:{address}"),
+        false => format!("dist_init:tcp://{address}"),
+    })
+}
+
+/// Whether `--kv-events-config` names a publisher. Without one, and in JSON that is none, SGLang's
+/// default is to publish nothing.
+fn publishes_kv_events(server: &ServerInfo) -> bool {
+    let config = server.kv_events_config.as_deref().unwrap_or_default();
+    let config: Value = serde_json::from_str(config).unwrap_or_default();
+    config["publisher"].as_str().is_some_and(|publisher| publisher != "null")
 }
 
 /// `disaggregated_endpoint` of a model card.
@@ -230,6 +266,50 @@ mod tests {
             (&config["data_parallel_size"], &config["max_num_seqs"]),
             (&json!(4), &json!(16))
         );
+    }
+
+    #[test]
+    fn kv_events() {
+        for (info, published, asked) in [
+            (json!({}), false, true),
+            (json!({"kv_events_config": r#"{"publisher": "zmq"}"#}), true, true),
+            (json!({"kv_events_config": r#"{"publisher": "null"}"#}), false, true),
+            (json!({"kv_events_config": "{}"}), false, true),
+            (json!({"kv_events_config": "zmq"}), false, true),
+            (json!({"disaggregation_mode": "prefill"}), false, true),
+            (json!({"disaggregation_mode": "decode"}), false, false),
+        ] {
+            let config = config(info);
+            assert_eq!(config["kv_event_publishing_enabled"], published);
+            assert_eq!(config["enable_local_indexer"], asked);
+        }
+    }
+
+    #[test]
+    fn structural_tags_wait_for_the_end_of_thinking() {
+        for (info, gates) in [
+            (json!({}), false),
+            (json!({"reasoning_parser": "qwen3"}), true),
+            (json!({"reasoning_parser": "qwen3", "skip_tokenizer_init": true}), false),
+        ] {
+            let (server, model) = (server(info), ModelConfig::default());
+            let mut config = RuntimeConfig::new(&server, &model);
+            config.gates_structural_tags(&Engine::new(&server, &model, Default::default()));
+            let said = config.runtime_data.get("tool_call_structural_tag_reasoning_gate");
+            assert_eq!(said, gates.then_some(&json!(true)));
+        }
+    }
+
+    #[test]
+    fn nodes_of_one_engine() {
+        let group = |nodes, address: &str| {
+            let config = config(json!({"nnodes": nodes, "dist_init_addr": address}));
+            config["runtime_data"]["sglang_worker_group_id"].clone()
+        };
+        assert_eq!(group(2, "10.0.0.7:5000"), "dist_init:tcp://10.0.0.7:5000");
+        assert_eq!(group(2, "tcp://10.0.0.7:5000"), "dist_init:tcp://10.0.0.7:5000");
+        assert_eq!(group(1, "10.0.0.7:5000"), Value::Null);
+        assert_eq!(group(2, ""), Value::Null);
     }
 
     #[test]

@@ -40,6 +40,10 @@ pub struct ServerInfo {
     pub host: Option<String>,
     /// `--dist-init-addr`: where the nodes of one engine meet.
     pub dist_init_addr: Option<String>,
+    /// `--nnodes`: how many there are.
+    pub nnodes: Option<u32>,
+    /// `--kv-events-config`: JSON that says how changes of the KV cache are published.
+    pub kv_events_config: Option<String>,
     /// `--max-loras-per-batch`.
     pub max_loras_per_batch: Option<u32>,
     /// `--dllm-algorithm`.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub dyn_default_thinking_mode: Option<String>,
     /// `--exclude-tools-when-tool-choice-none`.
     pub exclude_tools_when_tool_choice_none: Option<bool>,
+    /// What came of `--dyn-structural-tag`: an object; none if tool calls are not guided.
+    pub structural_tag: Option<Value>,
     /// The optional members of `/generate` that the engine takes, for versions other than 0.5.23.
     pub engine_capabilities: Option<Vec<String>>,
 }
@@ -94,6 +96,7 @@ impl Settings {
     pub fn describe_on(&self, config: &mut RuntimeConfig) {
         config.tool_call_parser.clone_from(&self.dyn_tool_call_parser);
         config.reasoning_parser.clone_from(&self.dyn_reasoning_parser);
+        config.structural_tag.clone_from(&self.structural_tag);
         config.exclude_tools_when_tool_choice_none = self.exclude_tools_when_tool_choice_none;
         if let Some(mode) = &self.dyn_default_thinking_mode {
             config.runtime_data.insert("default_thinking_mode".into(), mode.as_str().into());
