@@ -25,7 +25,9 @@ from pathlib import Path
 
 import command_line
 import endpoints
+import layout
 import places
+import template
 
 HERE = Path(__file__).resolve().parent
 CASES = HERE.parent / "cases"
@@ -57,9 +59,6 @@ MODEL_CONFIG = {"vocab_size": 32000}
 # listens at every address.
 ADDRESS = "10.0.0.7"
 PREFILL_SERVER = {"host": "0.0.0.0", "disaggregation_bootstrap_port": 8998}
-
-# What the stand-in for a chat template made of messages: this word, and what it was given as JSON.
-TEMPLATE = "TEMPLATE"
 
 # Members of `Engine.async_generate` and `async_encode` that SGLang's HTTP server names otherwise.
 HTTP_NAMES = {"data_parallel_rank": "routed_dp_rank", "prompt": "text"}
@@ -115,14 +114,10 @@ def case_of(vector):
     if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
             and not given["request"].get("_HEALTH_CHECK")):
         raise LeftOut("a client that leaves at the first chunk leaves before the engine is called")
-    case |= worker(given["worker"])
-    if (given["worker"]["type"] == "prefill" and given.get("client_stops_after") == 1
-            and not given["request"].get("_HEALTH_CHECK")):
-        raise LeftOut("a client that leaves at the first chunk leaves before the engine is called")
     if is_text_mode(given["worker"]):
         tokenizer = case["engine"]["files"].setdefault("tokenizer_config.json", {})
         if tokenizer is not None:
-            tokenizer["chat_template"] = chat_template(tokenizer.get("chat_template"), vector)
+            tokenizer["chat_template"] = template.chat_template(tokenizer.get("chat_template"), vector)
         elif "messages" not in given["request"] and {"prompt", "text"} & given["request"].keys():
             raise LeftOut("whether there is a tokenizer is the engine's business")
     case["request"] = given["request"]
@@ -188,26 +183,6 @@ def worker(worker):
     if "loaded_loras" in worker:
         case["adapters"] = worker["loaded_loras"]
     return case
-
-
-def chat_template(original, vector):
-    """A template that makes of messages what the stand-in did. Its own text is only looked at."""
-    prompts = [of.get("kwargs", {}).get("prompt")
-               for of in vector["expected"].get("engine_calls") or []]
-    given = {}
-    for prompt in prompts:
-        if isinstance(prompt, str) and prompt.startswith(TEMPLATE):
-            given = json.loads(prompt.removeprefix(TEMPLATE))["kwargs"]
-    variables = ", ".join(f'"{name}": {name}' for name in given)
-    # Variables the stand-in was not given must be empty.
-    request = vector["input"]["request"]
-    asked = {**(request.get("chat_template_kwargs") or {}),
-             **(request.get("chat_template_args") or {})}
-    others = "".join(f"{{{{ {name} }}}}" for name in asked
-                     if name not in given and name != "add_generation_prompt")
-    return (f"{{# {original} #}}" if original else "") + TEMPLATE + (
-        f'{{{{ {{"kwargs": {{{variables}}}, "messages": messages}}'
-        f" | tojson(ensure_ascii=true, sort_keys=true) }}}}{others}")
 
 
 def context(given):
@@ -349,19 +324,6 @@ def abort(of):
     return {"method": "POST", "path": "/abort_request", "body": body}
 
 
-def write(value, indent=""):
-    """JSON in which what fits on a line stands on one."""
-    line = json.dumps(value, ensure_ascii=False)
-    if len(indent) + len(line) <= 96 or not isinstance(value, (dict, list)) or not value:
-        return line
-    inner = indent + "  "
-    if isinstance(value, list):
-        parts = [inner + write(item, inner) for item in value]
-        return "[\n" + ",\n".join(parts) + f"\n{indent}]"
-    parts = [f"{inner}{json.dumps(name)}: {write(member, inner)}" for name, member in value.items()]
-    return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-
-
 def cases_of(path, out):
     """Files by their path, and what is left out as (name, reason, whether that is fine)."""
     files, left_out = {}, []
@@ -371,7 +333,7 @@ def cases_of(path, out):
             sys.exit(f"import.py: {path}: `{name}` is no name for a file")
         folder = out / (places.plugin(vector) or "") if places.is_one(vector) else out
         try:
-            files[folder / f"{name}.json"] = write(case_of(vector)) + "\n"
+            files[folder / f"{name}.json"] = layout.write(case_of(vector)) + "\n"
         except LeftOut as reason:
             left_out.append((name, str(reason), True))
         except Unknown as reason:
