@@ -70,6 +70,7 @@ impl Worker for Decode {
 
     fn prepare(settings: Settings, start: Start) -> Result<Setup> {
         settings.model_types()?;
+        launch::check_mode(&start.arguments, &["null", "decode"])?;
         Ok(TextMode::prepare(&settings, launch::setup(start)?))
     }
 

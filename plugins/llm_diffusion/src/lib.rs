@@ -53,6 +53,7 @@ impl Worker for LlmDiffusion {
 
     fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
         settings.surfaces()?;
+        launch::check_mode(&start.arguments, &["null"])?;
         let given = |flag| launch::value_of(&start.arguments, flag).is_some();
         // In a configuration file of SGLang's own may be what is not here.
         let is_all = !given("--config");

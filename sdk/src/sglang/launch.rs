@@ -31,6 +31,21 @@ pub fn require_flag(arguments: &mut Vec<String>, flag: &str, value: &str) -> Res
     Ok(())
 }
 
+/// Refuses a `--disaggregation-mode` that is another worker type's, before the engine loads a model
+/// for nothing. What stands in a configuration file of SGLang's own is seen once the engine reports.
+///
+/// # Errors
+/// [`Kind::InvalidRequest`](crate::Kind) for a mode that is none of `modes`.
+pub fn check_mode(arguments: &[String], modes: &[&str]) -> Result<()> {
+    match value_of(arguments, "--disaggregation-mode") {
+        Some(given) if !modes.contains(&given) => Err(Error::invalid_request(format!(
+            "--disaggregation-mode {given}: this worker type serves {} only",
+            modes.join(" and ")
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The value of a flag, `--flag value` or `--flag=value`; of several, SGLang takes the last.
 pub fn value_of<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
     let mut value = None;
@@ -121,6 +136,14 @@ mod tests {
             assert_eq!(value_of(&arguments, "--mode"), Some("prefill"));
         }
         assert!(require_flag(&mut words(&["--mode=decode"]), "--mode", "prefill").is_err());
+    }
+
+    #[test]
+    fn modes_of_other_workers() {
+        let check = |word: &str| check_mode(&[word.to_owned()], &["null", "decode"]);
+        assert!(check("--disaggregation-mode=decode").is_ok());
+        assert!(check("--page-size=16").is_ok());
+        assert!(check("--disaggregation-mode=prefill").is_err());
     }
 
     #[test]
