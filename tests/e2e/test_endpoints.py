@@ -1,39 +1,24 @@
 """What operators ask of a decode worker, beside its requests: the plugin's own endpoints."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import httpx
 import pytest
 from client import FRANCE, Client
-from harness.deployment import Deployment, Worker
-from harness.engines import installed
+from harness.deployment import Worker
 from harness.process import wait_until
 
 pytestmark = pytest.mark.tiny_sglang
 
 
-def ask(deployment: Deployment, worker: Worker, endpoint: str, body: object) -> list:
-    """What the worker's endpoint answers a client of Dynamo's own."""
-    python = installed("venv.sh", "frontend") / "bin" / "python"
-    beside = worker.endpoint.rpartition(".")[0]
-    call = [python, Path(__file__).with_name("call_endpoint.py"), f"{beside}.{endpoint}", json.dumps(body)]
-    environment = {**os.environ, **deployment.environment()}
-    done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-
-
-def test_the_kv_cache_is_cleared(deployment: Deployment, client: Client, worker: Worker) -> None:
+def test_the_kv_cache_is_cleared(client: Client, worker: Worker) -> None:
     long = FRANCE * 8
     assert client.chat(long, max_tokens=2).status_code == 200
     cached = client.chat(long, max_tokens=2).json()["usage"]["prompt_tokens_details"]["cached_tokens"]
     assert cached > 0
     url = worker.engine_url()
     wait_until(lambda: worker.engine.running_requests(url) == 0, 60, "the engine to be idle")
-    cleared = ask(deployment, worker, "clear_kv_blocks", {})
+    cleared = worker.ask("clear_kv_blocks", {})
     assert cleared == [{"status": "success", "message": "KV cache cleared"}]
     usage = client.chat(long, max_tokens=2).json()["usage"]
     assert not (usage.get("prompt_tokens_details") or {}).get("cached_tokens")

@@ -190,7 +190,8 @@ impl Reply for Answer {
     }
 }
 
-/// The engine behind the plugin's control calls, and other workers. A plugin is connected once, and meets an engine of
+/// Whatever a plugin asks for in the middle of a call: control calls to the engine, other workers,
+/// media. A plugin is connected once, and meets an engine of
 /// its own in each case.
 #[derive(Clone, Default)]
 pub(crate) struct Control {

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import urllib.error
 import urllib.request
@@ -61,6 +62,16 @@ class Worker:
         wait_until(
             lambda: self.model not in self._deployment.models(), within, f"{self.model} to leave /v1/models"
         )
+
+    def ask(self, endpoint: str, body: object) -> list[dict]:
+        """What an endpoint beside the worker's own, or that itself, answers a client of Dynamo's own."""
+        python = installed("venv.sh", "frontend") / "bin" / "python"
+        beside = self.endpoint.rpartition(".")[0]
+        call = [python, REPOSITORY / "tests/e2e/call_endpoint.py", f"{beside}.{endpoint}", json.dumps(body)]
+        environment = {**os.environ, **self._deployment.environment()}
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
     def status(self, path: str) -> tuple[int, str]:
         """Status and body of the host's system server; status 0 while it does not answer."""

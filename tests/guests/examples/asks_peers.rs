@@ -10,6 +10,9 @@ pub struct AsksPeers;
 #[derive(Deserialize)]
 struct Body {
     ask: Vec<String>,
+    /// What to send them; by default the request's id.
+    #[serde(default)]
+    body: Option<Json>,
     /// Leave after the first chunks.
     #[serde(default)]
     drop: bool,
@@ -36,18 +39,22 @@ impl Worker for AsksPeers {
     }
 
     fn health_check(&self) -> Result<Json> {
-        Ok(json!({}))
+        Ok(json!({"ask": []}))
     }
 
     fn plan(&self, request: &Request, _: &Prompt) -> Result<Plan<Nothing>> {
         let body: Body = request.parse()?;
         let mut preface = Chunks::default();
+        let asked = body.body.unwrap_or_else(|| json!({"for": request.id}));
         for endpoint in &body.ask {
-            let reply = peers::open(endpoint, &json!({"for": request.id}))?;
+            let reply = peers::open(endpoint, &asked)?;
             let chunks: Vec<Json> = if body.drop { reply.next()? } else { reply.collect()? };
             for chunk in chunks {
                 preface.send(&chunk)?;
             }
+        }
+        if body.ask.is_empty() {
+            preface.send(&json!({}))?;
         }
         Ok(Plan { preface, call: None, abort: None, converter: Nothing })
     }

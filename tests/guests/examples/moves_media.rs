@@ -42,7 +42,7 @@ impl Worker for MovesMedia {
     }
 
     fn health_check(&self) -> Result<Json> {
-        Ok(json!({}))
+        Ok(json!({"fetch": []}))
     }
 
     fn plan(&self, request: &Request, _: &Prompt) -> Result<Plan<Nothing>> {
@@ -67,6 +67,9 @@ impl Worker for MovesMedia {
             if !body.drop {
                 kept.push(blob);
             }
+        }
+        if body.fetch.is_empty() {
+            preface.send(&json!({}))?;
         }
         Ok(Plan { preface, call: None, abort: None, converter: Nothing })
     }
