@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dynamo_host_engine::{Call, Client, Framing};
+use dynamo_host_engine::Client;
 use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Kind};
+use dynamo_host_request::call::to_engine;
 
 /// Longest answer to a control call, in bytes.
 const MAX_REPLY: usize = 16 << 20;
@@ -12,26 +13,20 @@ const MAX_REPLY: usize = 16 << 20;
 /// Longest a control call may take: an engine that loads weights takes minutes.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Sends a plugin's control calls through the engine's client.
+/// Sends a plugin's control calls through the engine's client, if the worker has an engine.
 #[derive(Clone, Debug)]
-pub struct Control(pub Client);
+pub struct Control(pub Option<Client>);
 
 #[async_trait]
 impl EngineControl for Control {
     async fn send(&self, call: dynamo_host_plugin::Call) -> Result<EngineReply, Failure> {
-        let method = call
-            .method
-            .parse::<http::Method>()
-            .map_err(|_| Failure::internal(format!("`{}` is not an HTTP method", call.method)))?;
-        let call = Call {
-            method,
-            path: call.path,
-            headers: call.headers,
-            body: call.body.into(),
-            framing: Framing::Whole,
+        let Some(client) = &self.0 else {
+            return Err(Failure::unavailable("the worker has no engine"));
         };
+        // A control call is about no request: there are no token ids.
+        let call = to_engine(call, &[])?;
         let exchange = async {
-            let reply = self.0.send(call).await?;
+            let reply = client.send(call).await?;
             let status = reply.status();
             Ok((status, reply.whole(MAX_REPLY).await?))
         };

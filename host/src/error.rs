@@ -47,6 +47,15 @@ pub enum HostError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The operator names an engine, and the plugin wants none.
+    #[error("{flag} names an engine, but this plugin works without one: leave the flag out")]
+    NoEngine {
+        /// The flag.
+        flag: &'static str,
+    },
+    /// No directory for the engine's files.
+    #[error("there is no place for the engine's files (TMPDIR): {0}")]
+    NoScratch(std::io::Error),
     /// No port for the engine.
     #[error("there is no free port for the engine: {0}")]
     NoPort(std::io::Error),

@@ -11,18 +11,18 @@ use dynamo_host_request::{self as request, Incoming, Worker};
 
 /// Hands requests to the current worker. A request keeps the worker it began with.
 pub struct WorkerHandler {
-    current: ArcSwap<Worker<Client>>,
+    current: ArcSwap<Worker<Option<Client>>>,
 }
 
 impl WorkerHandler {
     /// Begins with `worker`.
-    pub fn new(worker: Worker<Client>) -> Self {
+    pub fn new(worker: Worker<Option<Client>>) -> Self {
         WorkerHandler { current: ArcSwap::from_pointee(worker) }
     }
 
     /// Gives the requests that start from now on to `worker`: after the engine was restarted, and
     /// so has reported anew.
-    pub fn replace(&self, worker: Worker<Client>) {
+    pub fn replace(&self, worker: Worker<Option<Client>>) {
         self.current.store(Arc::new(worker));
     }
 

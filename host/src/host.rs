@@ -1,18 +1,20 @@
 //! The life of a worker.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::future::pending;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynamo_host_engine::{self as engine, Command, Engine, Policy, State};
+use dynamo_host_engine::{Client, State};
 use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig, ServeOptions, Served};
 use dynamo_host_plugin::{
-    Configured, Contact, Failure, Grants, Hooks, Kind, Limits, Plugin, Runtime, Setup, Start,
+    Configured, Failure, Grants, Hooks, Kind, Limits, Plugin, Runtime, Setup, Start,
 };
 use dynamo_host_request::{SystemFresh, Worker};
 use serde_json::Value;
 
 use crate::adapters::Adapters;
+use crate::backend::{Backend, Place, free_port};
 use crate::cli::{Arguments, health_check};
 use crate::control::Control;
 use crate::error::HostError;
@@ -21,7 +23,7 @@ use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::shutdown::{self, Patience, Signals};
-use crate::{locate, model, registration, report, routes, warm_up};
+use crate::{locate, model, registration, routes, warm_up};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -48,10 +50,9 @@ pub async fn run(arguments: Arguments) -> Result<(), HostError> {
 struct Host {
     arguments: Arguments,
     plugin: Plugin,
-    contact: Contact,
     metrics: Option<Arc<Metrics>>,
     plane: Plane,
-    engine: Engine,
+    backend: Backend,
     served: Arc<Served>,
     /// The LoRA adapters, where the operator enabled them.
     adapters: Option<Arc<Adapters>>,
@@ -64,25 +65,24 @@ impl Host {
     async fn start(arguments: &Arguments) -> Result<Self, HostError> {
         let plugin = load(arguments).await?;
         let media = Media::open(&arguments.flags.media)?;
-        let port = free_port()?;
-        let setup = prepare(&plugin, arguments, port).await?;
-        let contact = setup.contact.clone();
+        let place = Place::find()?;
+        let setup = prepare(&plugin, arguments, &place).await?;
         // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
         let plane = Plane::connect(plane_config(arguments)).await?;
-        let engine = start_engine(setup, arguments, port)?;
-        engine.wait_ready().await?;
+        let backend = Backend::start(setup, arguments, place)?;
+        backend.ready().await?;
 
         let metrics = collect_metrics(&plugin, &plane);
         let adapters = Adapters::if_enabled();
         plugin.connect(Hooks {
             adapters: adapters.clone().map(|adapters| adapters as Arc<_>),
-            engine: Some(Arc::new(Control(engine.client().clone()))),
+            engine: Some(Arc::new(Control(backend.client()))),
             metrics: metrics.clone().map(|metrics| metrics as Arc<_>),
             peers: Some(Arc::new(Peers::new(plane.peers(), arguments.namespace().to_owned()))),
             media: Some(Arc::new(media)),
         });
-        let configured = configure(&plugin, &contact, &engine, arguments).await?;
-        let worker = warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?;
+        let configured = configure(&plugin, &backend, arguments).await?;
+        let worker = warm_worker(&plugin, &configured, &backend, adapters.as_deref()).await?;
         let handler = Arc::new(WorkerHandler::new(worker));
 
         let card = registration::card(&configured.registration, arguments)
@@ -106,10 +106,9 @@ impl Host {
         Ok(Host {
             arguments: arguments.clone(),
             plugin,
-            contact,
             metrics,
             plane,
-            engine,
+            backend,
             served,
             adapters,
             routes,
@@ -130,17 +129,22 @@ impl Host {
             engine: self.arguments.flags.engine.engine_stop_timeout,
         };
         tokio::select! {
-            () = shutdown::drain(&self.plane, &self.served, &self.routes, &self.handler, &self.engine, patience) => {}
-            () = shutdown::exit_at_next(signals, || self.arguments.remove_files()) => {}
+            () = shutdown::drain(&self.plane, &self.served, &self.routes, &self.handler, &self.backend, patience) => {}
+            () = shutdown::exit_at_next(signals, || self.remove_files()) => {}
         }
         tracing::info!("shut down");
         Ok(())
     }
 
+    fn remove_files(&self) {
+        self.arguments.remove_files();
+        self.backend.remove_files();
+    }
+
     /// Leaves discovery when the engine is gone, comes back with it. Ends with the engine's
-    /// supervisor.
+    /// supervisor; never where there is no engine.
     async fn follow_engine(&self) {
-        let mut state = self.engine.state();
+        let Some(mut state) = self.backend.state() else { return pending().await };
         let mut serving = true;
         loop {
             let now = state.borrow_and_update().clone();
@@ -183,10 +187,10 @@ impl Host {
     }
 
     async fn return_to_service(&self) -> Result<(), HostError> {
-        let configured =
-            configure(&self.plugin, &self.contact, &self.engine, &self.arguments).await?;
+        let configured = configure(&self.plugin, &self.backend, &self.arguments).await?;
         let adapters = self.adapters.as_deref();
-        self.handler.replace(warm_worker(&self.plugin, &configured, &self.engine, adapters).await?);
+        self.handler
+            .replace(warm_worker(&self.plugin, &configured, &self.backend, adapters).await?);
         probe(&self.served, &self.plugin, &self.arguments).await?;
         self.served.rejoin().await?;
         self.plane.set_ready(true);
@@ -207,7 +211,11 @@ async fn load(arguments: &Arguments) -> Result<Plugin, HostError> {
     Ok(Plugin::load(&runtime, &path, &grants).await?)
 }
 
-async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Setup, HostError> {
+async fn prepare(
+    plugin: &Plugin,
+    arguments: &Arguments,
+    place: &Place,
+) -> Result<Option<Setup>, HostError> {
     let mut words = arguments.engine_arguments.clone();
     if arguments.needs_bootstrap_port {
         // SGLang's own is a fixed one, and two prefill workers on a machine would both take it.
@@ -219,32 +227,10 @@ async fn prepare(plugin: &Plugin, arguments: &Arguments, port: u16) -> Result<Se
         served_name: arguments.served_names.first().cloned(),
         arguments: words,
         host: Ipv4Addr::LOCALHOST.to_string(),
-        port,
+        port: place.port,
+        scratch: place.scratch()?,
     };
     plugin.prepare(start).await.map_err(|failure| plugin_failed(plugin, "prepare", failure))
-}
-
-fn start_engine(setup: Setup, arguments: &Arguments, port: u16) -> Result<Engine, HostError> {
-    let policy =
-        Policy { start_timeout: arguments.flags.engine.engine_start_timeout, ..Policy::default() };
-    let base_url = match &arguments.flags.engine.engine_url {
-        Some(url) => url.clone(),
-        None => format!("http://{}:{port}", Ipv4Addr::LOCALHOST),
-    };
-    let contact = engine::Contact { base_url, ready_path: setup.contact.ready };
-    if arguments.flags.engine.engine_url.is_some() {
-        tracing::info!("attaching to the engine at {}", contact.base_url);
-        return Ok(Engine::attach(&contact, &policy)?);
-    }
-    let program = match &arguments.flags.engine.engine_command {
-        None => setup.program,
-        Some(command) => shell_words::split(command).map_err(|error| HostError::EngineCommand {
-            command: command.clone(),
-            reason: error.to_string(),
-        })?,
-    };
-    let command = Command { program, arguments: setup.arguments, environment: setup.environment };
-    Ok(Engine::launch(command, &contact, policy)?)
 }
 
 /// A worker without numbers still serves.
@@ -259,25 +245,12 @@ fn collect_metrics(plugin: &Plugin, plane: &Plane) -> Option<Arc<Metrics>> {
 
 async fn configure(
     plugin: &Plugin,
-    contact: &Contact,
-    engine: &Engine,
+    backend: &Backend,
     arguments: &Arguments,
 ) -> Result<Configured, HostError> {
-    let model_path = arguments.model_path.clone().unwrap_or_default();
-    let served_name = arguments.served_names.first().cloned().unwrap_or_default();
-    let folder = model::folder(&model_path);
-    let report = report::gather(
-        engine.client(),
-        contact,
-        folder.as_deref(),
-        &model_path,
-        &served_name,
-        Plane::local_address(),
-    )
-    .await;
     let settings = arguments.settings().to_string().into_bytes();
     plugin
-        .configure(&settings, report)
+        .configure(&settings, backend.report(arguments).await)
         .await
         .map_err(|failure| plugin_failed(plugin, "configure", failure))
 }
@@ -315,11 +288,11 @@ async fn probe(served: &Served, plugin: &Plugin, arguments: &Arguments) -> Resul
 async fn warm_worker(
     plugin: &Plugin,
     configured: &Configured,
-    engine: &Engine,
+    backend: &Backend,
     adapters: Option<&Adapters>,
-) -> Result<Worker<engine::Client>, HostError> {
+) -> Result<Worker<Option<Client>>, HostError> {
     let state = configured.state.clone();
-    let worker = Worker::new(plugin.clone(), state, engine.client().clone(), SystemFresh)
+    let worker = Worker::new(plugin.clone(), state, backend.client(), SystemFresh)
         .with_adapters(adapters.map(Adapters::names).unwrap_or_default());
     warm_up::run(&worker, configured.warm_up.clone())
         .await
@@ -342,11 +315,4 @@ fn plane_config(arguments: &Arguments) -> PlaneConfig {
         request_plane: runtime.request_plane,
         event_plane,
     }
-}
-
-/// A port nobody listens on at this moment. The engine takes it a little later, so another process
-/// may come first; the engine then fails at its start and says so.
-fn free_port() -> Result<u16, HostError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(HostError::NoPort)?;
-    Ok(listener.local_addr().map_err(HostError::NoPort)?.port())
 }

@@ -10,11 +10,12 @@
 //! 2. [`request`] takes over ([`request::Worker::respond`]). [`request::payload`] takes the token
 //!    ids out, [`request::fresh`] draws what a deterministic plugin cannot make.
 //! 3. [`plugin`] gives the request an instance of its own ([`plugin::Session`]) and the plugin
-//!    plans: an HTTP call in its engine's words, or a refusal.
-//! 4. [`request::splice`] writes the token ids into that call, and [`engine`] sends it
-//!    ([`engine::Client`]).
+//!    plans: an HTTP call in its engine's words, another worker's response, or a refusal.
+//! 4. [`request::call`] writes the token ids into that call, and media where there are some, and
+//!    [`engine`] sends it ([`engine::Client`]).
 //! 5. As the engine answers, [`engine::events`] cuts the bytes into events, [`request::response`]
-//!    takes those that have arrived to the plugin's converter, and takes its chunks back.
+//!    takes those that have arrived to the plugin's converter, and takes its chunks back. The
+//!    converter may ask for a further step; images and videos pass the plugin by ([`media`]).
 //! 6. [`plane`] puts each chunk on the wire as it is.
 //!
 //! If the client leaves, the response sees it, closes the connection to the engine and sends the
@@ -24,7 +25,7 @@
 //! # The life of a worker
 //!
 //! [`run`](host::run) in [`host`]: load the plugin ([`locate`] finds it), ask it to `prepare`, join
-//! Dynamo, start the engine or attach to one, gather its [`report`], `configure`, [`warm_up`], serve,
+//! Dynamo, start the engine or attach to one ([`backend`]), gather its [`report`], `configure`, [`warm_up`], serve,
 //! pass a health check through plugin and engine, open the plugin's own [`routes`], publish the model
 //! card ([`registration`]). When the engine dies the worker leaves discovery at once; when it is
 //! back, it is configured, warmed up and checked again and rejoins.
@@ -44,6 +45,7 @@ pub use {
 };
 
 pub mod adapters;
+pub mod backend;
 pub mod cli;
 pub mod control;
 pub mod error;

@@ -53,13 +53,10 @@ impl MediaAccess for Media {
             timeout: Duration::from_millis(limits.timeout_ms.into()),
             accept: limits.accept,
         };
-        let dynamo_host_media::Blob { content_type, bytes } =
-            self.fetcher.fetch(url, &limits).await?;
-        Ok(Blob { content_type, bytes })
+        self.fetcher.fetch(url, &limits).await
     }
 
     async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure> {
-        let Blob { content_type, bytes } = blob.clone();
-        self.store.put(name, dynamo_host_media::Blob { content_type, bytes }).await
+        self.store.put(name, blob.clone()).await
     }
 }

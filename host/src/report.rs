@@ -11,16 +11,14 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest report or model file, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
-/// Gathers `contact`'s reports, and its model files from `model_folder`. One that is not there is
-/// left out: the plugin decides what it cannot do without.
+/// Adds to `report` the answers and model files the plugin asks for. One that is not there is left
+/// out: the plugin decides what it cannot do without.
 pub async fn gather(
-    client: &Client,
-    contact: &Contact,
+    engine: Option<(&Client, &Contact)>,
     model_folder: Option<&Path>,
-    model_path: &str,
-    served_name: &str,
-    address: String,
+    report: EngineReport,
 ) -> EngineReport {
+    let Some((client, contact)) = engine else { return report };
     let mut answers = Vec::with_capacity(contact.reports.len());
     for path in &contact.reports {
         match client.get(path, TIMEOUT, MAX_BYTES).await {
@@ -52,13 +50,7 @@ pub async fn gather(
             Err(_) => tracing::debug!("the model has no {name}"),
         }
     }
-    EngineReport {
-        model_path: model_path.to_owned(),
-        served_name: served_name.to_owned(),
-        address,
-        answers,
-        files,
-    }
+    EngineReport { answers, files, ..report }
 }
 
 /// A file as a report holds it: JSON as it is, a text of another kind, such as a chat template, as a

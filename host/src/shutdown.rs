@@ -7,10 +7,10 @@ use std::io;
 use std::iter;
 use std::time::Duration;
 
-use dynamo_host_engine::Engine;
 use dynamo_host_plane::{Plane, Served};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::backend::Backend;
 use crate::handler::WorkerHandler;
 
 /// SIGTERM and SIGINT.
@@ -60,7 +60,7 @@ pub async fn drain(
     served: &Served,
     routes: &[Served],
     handler: &WorkerHandler,
-    engine: &Engine,
+    backend: &Backend,
     patience: Patience,
 ) {
     plane.set_ready(false);
@@ -84,7 +84,7 @@ pub async fn drain(
     }
     // Whatever fails from here on fails because we leave.
     handler.leave();
-    engine.shutdown(patience.engine).await;
+    backend.shutdown(patience.engine).await;
     for endpoint in iter::once(served).chain(routes) {
         if let Err(error) = endpoint.close().await {
             tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(1800);
 ///
 /// # Errors
 /// The first that failed, or that they took too long.
-pub async fn run(worker: &Worker<Client>, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
+pub async fn run(worker: &Worker<Option<Client>>, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
     if requests.is_empty() {
         return Ok(());
     }
@@ -31,7 +31,7 @@ pub async fn run(worker: &Worker<Client>, requests: Vec<Vec<u8>>) -> Result<(), 
     }
 }
 
-async fn ask(worker: &Worker<Client>, i: usize, request: Vec<u8>) -> Result<(), Failure> {
+async fn ask(worker: &Worker<Option<Client>>, i: usize, request: Vec<u8>) -> Result<(), Failure> {
     let incoming = Incoming {
         id: format!("warm-up-{i}"),
         payload: request.into(),

@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{
-    Call, Contact, EngineReport, Error, Framing, Input, Isolation, Manifest, Registration, Reply,
-    Result, Setup,
-};
+use crate::{Contact, EngineReport, Input, Isolation, Manifest, Registration, Result, Setup};
 
 impl Manifest {
     /// A manifest with a fresh instance for every request and no metrics.
@@ -114,52 +111,6 @@ impl Registration {
     }
 }
 
-impl Call {
-    /// A GET whose whole body is one event.
-    pub fn get(path: &str) -> Self {
-        Call {
-            method: "GET".into(),
-            path: path.into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-            tokens_as: None,
-            framing: Framing::Whole,
-        }
-    }
-
-    /// A POST of a JSON body; the whole answer is one event unless said otherwise.
-    ///
-    /// # Errors
-    /// [`Kind::Internal`](crate::Kind) if `body` does not serialize.
-    pub fn post(path: &str, body: &impl Serialize) -> Result<Self> {
-        Ok(Call { method: "POST".into(), body: serde_json::to_vec(body)?, ..Call::get(path) })
-    }
-
-    /// The answer comes as server-sent events.
-    pub fn sse(mut self) -> Self {
-        self.framing = Framing::Sse;
-        self
-    }
-
-    /// The answer comes as lines.
-    pub fn ndjson(mut self) -> Self {
-        self.framing = Framing::Ndjson;
-        self
-    }
-
-    /// The host writes the request's token ids under `member` of the body.
-    pub fn tokens_as(mut self, member: &str) -> Self {
-        self.tokens_as = Some(member.into());
-        self
-    }
-
-    /// Adds headers, such as the request's trace headers.
-    pub fn headers(mut self, headers: &[(String, String)]) -> Self {
-        self.headers.extend_from_slice(headers);
-        self
-    }
-}
-
 impl EngineReport {
     /// What the engine answered at `path`; null if it did not.
     pub fn answer(&self, path: &str) -> serde_json::Value {
@@ -178,13 +129,4 @@ fn json_of(documents: &[(String, Vec<u8>)], name: &str) -> serde_json::Value {
         .find(|(at, _)| at == name)
         .and_then(|(_, json)| serde_json::from_slice(json).ok())
         .unwrap_or_default()
-}
-
-/// Sends a control call to the engine and waits for its answer. Makes the component import
-/// `dynamo:worker/engine`, which the operator must grant.
-///
-/// # Errors
-/// What the host says: [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached.
-pub fn send_to_engine(call: &Call) -> Result<Reply> {
-    crate::bindings::dynamo::worker::engine::send(call).map_err(Error::from_failure)
 }

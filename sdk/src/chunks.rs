@@ -2,12 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calls::{Inlay, InlayForm};
+use crate::media::Blob;
 use crate::{Error, Result};
 
 /// The chunks of a response, in order. Each is written once, as the MessagePack the host sends.
 #[derive(Debug, Default)]
 pub struct Chunks {
     encoded: Vec<Vec<u8>>,
+    /// By the chunk's position.
+    pub(crate) inlays: Vec<(u32, Inlay)>,
 }
 
 /// Room for one token's chunk without growing.
@@ -25,6 +29,27 @@ impl Chunks {
         Ok(())
     }
 
+    /// Appends a chunk in which the host writes `blob` where the JSON pointer `at` leads, in base64.
+    /// Something must stand there, such as null.
+    ///
+    /// # Errors
+    /// As [`Chunks::send`].
+    pub fn send_with<T: Serialize + ?Sized>(
+        &mut self,
+        chunk: &T,
+        at: &str,
+        blob: Blob,
+    ) -> Result<()> {
+        let inlay = Inlay { at: at.into(), blob, form: InlayForm::Base64 };
+        self.inlays.push((self.encoded.len() as u32, inlay));
+        self.send(chunk)
+    }
+
+    /// Appends a chunk that is encoded already, such as one of another worker's.
+    pub fn send_encoded(&mut self, chunk: Vec<u8>) {
+        self.encoded.push(chunk);
+    }
+
     /// How many chunks there are.
     pub fn len(&self) -> usize {
         self.encoded.len()
@@ -35,7 +60,7 @@ impl Chunks {
         self.encoded.is_empty()
     }
 
-    /// The chunks as the host takes them.
+    /// The chunks as the host takes them, without their media.
     pub fn into_encoded(self) -> Vec<Vec<u8>> {
         self.encoded
     }
@@ -49,5 +74,15 @@ pub fn parse_event<'a, T: Deserialize<'a>>(event: &'a [u8]) -> Result<T> {
     serde_json::from_slice(event).map_err(|error| {
         let shown = String::from_utf8_lossy(&event[..event.len().min(120)]);
         Error::backend_protocol(format!("the engine sent malformed JSON ({error}): {shown}"))
+    })
+}
+
+/// Parses a chunk of another worker's response.
+///
+/// # Errors
+/// [`Kind::BackendProtocol`](crate::Kind), saying what does not fit.
+pub fn parse_chunk<'a, T: Deserialize<'a>>(chunk: &'a [u8]) -> Result<T> {
+    rmp_serde::from_slice(chunk).map_err(|error| {
+        Error::backend_protocol(format!("another worker's chunk makes no sense: {error}"))
     })
 }

@@ -5,12 +5,14 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
+use crate::bindings::dynamo::worker::handles;
 use crate::bindings::dynamo::worker::prompt::Tokens;
 use crate::bindings::exports::dynamo::worker::worker as contract;
 use crate::bindings::routed::exports::dynamo::worker::routes;
+use crate::media::Blob;
 use crate::{
     Chunks, Converter, EngineReport, Error, Failure, Flow, Manifest, Plan, Prompt, Request, Result,
-    Route, Routes, Setup, Start, Worker,
+    Route, Routes, Setup, Start, Step, Worker,
 };
 
 /// Makes a [`Worker`] the component's export: `export!(MyWorker);`, once per crate. A worker that
@@ -55,7 +57,7 @@ impl<W: Worker> contract::Guest for Adapter<W> {
         W::describe()
     }
 
-    fn prepare(start: Start) -> Result<Setup, Failure> {
+    fn prepare(start: Start) -> Result<Option<Setup>, Failure> {
         let settings = parse_settings::<W::Settings>(&start.settings)?;
         W::prepare(settings, start).map_err(Error::into_failure)
     }
@@ -70,10 +72,13 @@ impl<W: Worker> contract::Guest for Adapter<W> {
         prompt: &Tokens,
     ) -> Result<contract::ResponsePlan, Failure> {
         let plan = plan::<W>(&state, &request, prompt).map_err(Error::into_failure)?;
+        if !plan.preface.inlays.is_empty() {
+            return Err(Error::internal("a preface cannot hold media").into_failure());
+        }
+        let next = plan.next.map(Step::into_contract).transpose().map_err(Error::into_failure)?;
         Ok(contract::ResponsePlan {
             preface: plan.preface.into_encoded(),
-            call: plan.call,
-            abort: plan.abort,
+            next,
             converter: contract::Converter::new(ConverterOf(RefCell::new(plan.converter))),
         })
     }
@@ -119,27 +124,68 @@ impl<C: Converter> contract::GuestConverter for ConverterOf<C> {
         let mut converter = self.0.borrow_mut();
         let mut chunks = Chunks::default();
         for event in &events {
-            let failure = match converter.event(event, &mut chunks) {
-                Ok(Flow::Continue) => continue,
-                Ok(Flow::Done) => None,
-                Err(error) => Some(error.into_failure()),
-            };
-            let end = contract::Ending { failure, engine_done: converter.engine_is_done() };
-            return contract::Output { chunks: chunks.into_encoded(), end: Some(end) };
+            match converter.event(event, &mut chunks) {
+                Ok(Flow::Continue) => {}
+                flow => return output(chunks, flow, &*converter),
+            }
         }
-        contract::Output { chunks: chunks.into_encoded(), end: None }
+        output(chunks, Ok(Flow::Continue), &*converter)
+    }
+
+    fn deliver(&self, medium: handles::Blob) -> contract::Output {
+        let mut converter = self.0.borrow_mut();
+        let mut chunks = Chunks::default();
+        let flow = converter.medium(Blob::from_handle(medium), &mut chunks);
+        output(chunks, flow, &*converter)
     }
 
     fn finish(&self) -> contract::Output {
+        let mut converter = self.0.borrow_mut();
         let mut chunks = Chunks::default();
-        let failure = self.0.borrow_mut().finish(&mut chunks).err().map(Error::into_failure);
-        let end = contract::Ending { failure, engine_done: true };
-        contract::Output { chunks: chunks.into_encoded(), end: Some(end) }
+        let finished = converter.finish(&mut chunks);
+        output(chunks, finished.map(|()| Flow::Done), &Idle)
     }
 
-    fn rejected(&self, status: u16, body: Vec<u8>) -> Failure {
-        self.0.borrow_mut().rejected(status, &body).into_failure()
+    fn rejected(&self, status: u16, body: Vec<u8>) -> contract::Output {
+        let mut chunks = Chunks::default();
+        let rejected = self.0.borrow_mut().rejected(status, &body, &mut chunks);
+        output(chunks, rejected.map(|()| Flow::Done), &Idle)
     }
+}
+
+/// After the end of an answer: whatever the converter thinks, the engine is done.
+struct Idle;
+
+impl Converter for Idle {
+    fn event(&mut self, _: &[u8], _: &mut Chunks) -> Result<Flow> {
+        Ok(Flow::Done)
+    }
+
+    fn engine_is_done(&self) -> bool {
+        true
+    }
+}
+
+/// What the host gets to know of a batch.
+fn output(mut chunks: Chunks, flow: Result<Flow>, converter: &impl Converter) -> contract::Output {
+    let inlays = std::mem::take(&mut chunks.inlays);
+    let inlays = inlays
+        .into_iter()
+        .map(|(chunk, inlay)| Ok(contract::ChunkInlay { chunk, inlay: inlay.into_contract()? }));
+    let (inlays, flow) = match inlays.collect::<Result<Vec<_>>>() {
+        Ok(inlays) => (inlays, flow),
+        Err(error) => (Vec::new(), Err(error)),
+    };
+    let (next, failure, over) = match flow.and_then(|flow| match flow {
+        Flow::Continue => Ok((None, false)),
+        Flow::Then(step) => Ok((Some(step.into_contract()?), false)),
+        Flow::Done => Ok((None, true)),
+    }) {
+        Ok((next, over)) => (next, None, over),
+        Err(error) => (None, Some(error.into_failure()), true),
+    };
+    let end = over.then(|| contract::Ending { failure, engine_done: converter.engine_is_done() });
+    contract::Output { chunks: chunks.into_encoded(), inlays, next, end }
 }
 
 fn parse_settings<S: DeserializeOwned>(settings: &[u8]) -> Result<S, Failure> {

@@ -20,10 +20,11 @@
 //!             .summary("OpenAI chat, handed through to an OpenAI server")
 //!     }
 //!
-//!     fn prepare(_: IgnoredAny, start: Start) -> Result<Setup> {
+//!     fn prepare(_: IgnoredAny, start: Start) -> Result<Option<Setup>> {
 //!         Ok(Setup::new(["my-server"], Contact::ready_at("/health"))
 //!             .argument("--port", start.port)
-//!             .arguments(start.arguments))
+//!             .arguments(start.arguments)
+//!             .into())
 //!     }
 //!
 //!     fn configure(_: IgnoredAny, _: EngineReport) -> Result<Self> {
@@ -66,6 +67,7 @@
 pub mod adapters;
 pub mod bindings;
 mod builders;
+mod calls;
 mod chunks;
 mod error;
 mod export;
@@ -79,16 +81,14 @@ pub mod sglang;
 pub mod testing;
 mod worker;
 
-pub use bindings::dynamo::worker::engine::Reply;
-pub use bindings::dynamo::worker::types::{
-    Call, EngineReport, Failure, Framing, Fresh, Kind, Request,
-};
+pub use bindings::dynamo::worker::engine::Reply as EngineReply;
+pub use bindings::dynamo::worker::types::{EngineReport, Failure, Fresh, Kind, Request};
 pub use bindings::exports::dynamo::worker::worker::{
     Contact, Input, Instrument, Isolation, Manifest, Metric, Registration, Setup, Start,
 };
 pub use bindings::routed::exports::dynamo::worker::routes::{Route, Surface};
-pub use builders::send_to_engine;
-pub use chunks::{Chunks, parse_event};
+pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Source, Step, send_to_engine};
+pub use chunks::{Chunks, parse_chunk, parse_event};
 pub use error::{Error, Result};
 pub use export::Adapter;
 pub use request::Prompt;
@@ -97,9 +97,9 @@ pub use worker::{Converter, Flow, Plan, Routes, Worker};
 /// Everything a plugin usually needs.
 pub mod prelude {
     pub use crate::{
-        Call, Chunks, Contact, Converter, EngineReport, Error, Flow, Framing, Input, Isolation,
-        Kind, Manifest, Plan, Prompt, Registration, Request, Result, Route, Routes, Setup, Start,
-        Surface, Worker, parse_event,
+        Call, Chunks, Contact, Converter, EngineReport, Error, Flow, Framing, InlayForm, Input,
+        Isolation, Kind, Manifest, Plan, Prompt, Registration, Request, Result, Route, Routes,
+        Setup, Start, Step, Surface, Worker, parse_chunk, parse_event,
     };
     pub use serde::de::IgnoredAny;
     pub use serde::{Deserialize, Serialize};

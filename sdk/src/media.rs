@@ -1,9 +1,9 @@
-//! Images and videos, which stay with the host: a plugin names them, the host moves them. Using this
-//! makes the component import `dynamo:worker/media`, which the operator must grant.
+//! Images and videos, which stay with the host: a plugin names them, the host moves them. Fetching
+//! and storing makes the component import `dynamo:worker/media`, which the operator must grant.
 
 use std::time::Duration;
 
-use crate::bindings::dynamo::worker::media as host;
+use crate::bindings::dynamo::worker::{handles, media as host};
 use crate::{Error, Result};
 
 /// What one fetch may cost and bring. The operator's own limits hold besides.
@@ -19,7 +19,17 @@ pub struct Limits {
 
 /// An image, a video, or whatever else the host holds. Dropping it frees the host's memory.
 #[derive(Debug)]
-pub struct Blob(host::Blob);
+pub struct Blob(Held);
+
+#[derive(Debug)]
+enum Held {
+    Host(handles::Blob),
+    /// In a native test.
+    Here {
+        content_type: String,
+        bytes: Vec<u8>,
+    },
+}
 
 /// Fetches an `http`, `https`, `data` or, where the operator allows a directory, `file` URL.
 ///
@@ -30,25 +40,53 @@ pub fn fetch(url: &str, limits: Limits) -> Result<Blob> {
     let Limits { max_bytes, timeout, accept } = limits;
     let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     host::fetch(url, &host::Limits { max_bytes, timeout_ms, accept })
-        .map(Blob)
+        .map(Blob::from_handle)
         .map_err(Error::from_failure)
 }
 
 impl Blob {
+    pub(crate) fn from_handle(handle: handles::Blob) -> Self {
+        Blob(Held::Host(handle))
+    }
+
+    /// A blob for native tests.
+    pub(crate) fn here(content_type: &str, bytes: &[u8]) -> Self {
+        Blob(Held::Here { content_type: content_type.into(), bytes: bytes.into() })
+    }
+
+    pub(crate) fn into_handle(self) -> Result<handles::Blob> {
+        match self.0 {
+            Held::Host(handle) => Ok(handle),
+            Held::Here { .. } => Err(not_held()),
+        }
+    }
+
     /// Bytes in it.
     pub fn size(&self) -> u64 {
-        self.0.size()
+        match &self.0 {
+            Held::Host(handle) => handle.size(),
+            Held::Here { bytes, .. } => bytes.len() as u64,
+        }
     }
 
     /// Its media type, such as `image/png`.
     pub fn content_type(&self) -> String {
-        self.0.content_type()
+        match &self.0 {
+            Held::Host(handle) => handle.content_type(),
+            Held::Here { content_type, .. } => content_type.clone(),
+        }
     }
 
     /// The bytes from `offset` on, at most `count`, fewer at the end. For a look at a header: what is
     /// read is copied into the plugin.
     pub fn read(&self, offset: u64, count: u32) -> Vec<u8> {
-        self.0.read(offset, count)
+        match &self.0 {
+            Held::Host(handle) => handle.read(offset, count),
+            Held::Here { bytes, .. } => {
+                let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+                bytes.iter().skip(offset).take(count as usize).copied().collect()
+            }
+        }
     }
 
     /// Writes it to the operator's output store as `name`, a relative path, and returns the URL
@@ -57,6 +95,13 @@ impl Blob {
     /// # Errors
     /// A name that leads out of the store, and a store that fails.
     pub fn store(&self, name: &str) -> Result<String> {
-        host::store(name, &self.0).map_err(Error::from_failure)
+        match &self.0 {
+            Held::Host(handle) => host::store(name, handle).map_err(Error::from_failure),
+            Held::Here { .. } => Err(not_held()),
+        }
     }
+}
+
+fn not_held() -> Error {
+    Error::internal("a medium of a native test, which no host holds")
 }

@@ -4,8 +4,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::dynamo::worker::peers as host;
-use crate::{Error, Result};
+use crate::bindings::dynamo::worker::{handles, peers as host};
+use crate::{Error, Result, parse_chunk};
 
 /// Chunks asked for at once.
 const BATCH: u32 = 64;
@@ -20,9 +20,10 @@ pub fn open(endpoint: &str, body: &impl Serialize) -> Result<Reply> {
     host::open(endpoint, &body).map(Reply).map_err(Error::from_failure)
 }
 
-/// The response of another worker. Dropped before its end it gives the request up there.
+/// The response of another worker, to be read here or to be the source of a step. Dropped before its
+/// end it gives the request up there.
 #[derive(Debug)]
-pub struct Reply(host::Reply);
+pub struct Reply(handles::Reply);
 
 impl Reply {
     /// Waits for at least one chunk, then returns what has arrived; none at the end.
@@ -31,12 +32,7 @@ impl Reply {
     /// What the response failed with, and a chunk that is no `T`.
     pub fn next<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
         let chunks = self.0.next(BATCH).map_err(Error::from_failure)?;
-        let read = |chunk: &Vec<u8>| {
-            rmp_serde::from_slice(chunk).map_err(|error| {
-                Error::backend_protocol(format!("another worker's chunk makes no sense: {error}"))
-            })
-        };
-        chunks.iter().map(read).collect()
+        chunks.iter().map(|chunk| parse_chunk(chunk)).collect()
     }
 
     /// All chunks to the end.
@@ -51,5 +47,9 @@ impl Reply {
                 chunks => all.extend(chunks),
             }
         }
+    }
+
+    pub(crate) fn into_handle(self) -> handles::Reply {
+        self.0
     }
 }

@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::media::Blob;
 use crate::{
     Chunks, Converter, EngineReport, Error, Flow, Fresh, Plan, Prompt, Request, Result, Worker,
 };
@@ -17,6 +18,12 @@ pub fn engine_report(path: &str, answer: &Value) -> EngineReport {
         answers: vec![(path.into(), answer.to_string().into_bytes())],
         files: Vec::new(),
     }
+}
+
+/// A medium to hand to a converter. What the real host does with one (storing it, writing it into
+/// chunks and calls) is for `dynamo-host check`.
+pub fn blob(content_type: &str, bytes: &[u8]) -> Blob {
+    Blob::here(content_type, bytes)
 }
 
 /// Plans `body` as the host would: its `token_ids` are taken out and become the prompt.
@@ -64,7 +71,7 @@ pub fn convert(converter: &mut impl Converter, events: &[&str]) -> Converted {
     }
     let error = match outcome {
         Ok(Flow::Continue) => converter.finish(&mut chunks).err(),
-        Ok(Flow::Done) => None,
+        Ok(Flow::Done | Flow::Then(_)) => None,
         Err(error) => Some(error),
     };
     let chunks = chunks

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::media::Blob;
 use crate::{
     Call, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result, Route,
-    Setup, Start,
+    Setup, Start, Step,
 };
 
 /// One worker type. See `wit/` for when the host calls what.
@@ -24,8 +25,11 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
     /// Who the plugin is.
     fn describe() -> Manifest;
 
-    /// How to start and how to meet the engine.
-    fn prepare(settings: Self::Settings, start: Start) -> Result<Setup>;
+    /// How to start and how to meet the engine. By default there is none: other workers answer.
+    fn prepare(settings: Self::Settings, start: Start) -> Result<Option<Setup>> {
+        let _ = (settings, start);
+        Ok(None)
+    }
 
     /// Configures the worker from what the ready engine reports about itself.
     fn configure(settings: Self::Settings, engine: EngineReport) -> Result<Self>;
@@ -41,7 +45,7 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
         Ok(Vec::new())
     }
 
-    /// Turns one request into an engine call.
+    /// Turns one request into an engine call, or another worker's response.
     fn plan(&self, request: &Request, prompt: &Prompt) -> Result<Plan<Self::Converter>>;
 }
 
@@ -61,32 +65,44 @@ pub trait Converter: 'static {
     /// One event of the engine's answer. Chunks sent before an error are still delivered.
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow>;
 
+    /// A medium of the engine's answer, which the call asked to have kept ([`Call::medium`],
+    /// [`Call::lift`]).
+    fn medium(&mut self, medium: Blob, chunks: &mut Chunks) -> Result<Flow> {
+        let _ = (medium, chunks);
+        Err(Error::internal("this worker asks for no media"))
+    }
+
     /// Whether the engine has nothing left to do for this request. Asked when the response ends
-    /// while the engine's stream has not: if not, the host sends the plan's abort.
+    /// while the engine's stream has not: if not, the host sends the step's abort.
     fn engine_is_done(&self) -> bool {
         false
     }
 
-    /// The engine's answer has ended without [`Flow::Done`].
+    /// The source has ended without [`Flow::Done`] or [`Flow::Then`].
     fn finish(&mut self, chunks: &mut Chunks) -> Result<()> {
         let _ = chunks;
         Ok(())
     }
 
-    /// The engine answered with a status that is not 2xx.
+    /// The engine answered with a status that is not 2xx. The response ends with the chunks sent
+    /// here, or with the error.
     ///
     /// The default takes the engine's word for whose fault it was: 4xx is the caller's, with the
     /// engine's message, the rest the engine's.
-    fn rejected(&mut self, status: u16, body: &[u8]) -> Error {
-        Error::from_engine(status, body)
+    fn rejected(&mut self, status: u16, body: &[u8], chunks: &mut Chunks) -> Result<()> {
+        let _ = chunks;
+        Err(Error::from_engine(status, body))
     }
 }
 
 /// Whether a response goes on after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Flow {
     /// More may come.
     Continue,
+    /// The response goes on with another step. What the present source would still say is not
+    /// wanted.
+    Then(Step),
     /// The response is complete, and what the engine still sends is not wanted. Not needed at an
     /// end-of-stream marker: there the stream ends by itself.
     Done,
@@ -95,25 +111,33 @@ pub enum Flow {
 /// What to do with one request.
 #[derive(Debug)]
 pub struct Plan<C> {
-    /// Chunks sent before the engine is called.
+    /// Chunks sent before the first step. They hold no media.
     pub preface: Chunks,
-    /// The call that answers the request; none if the preface is the answer.
-    pub call: Option<Call>,
-    /// Sent when the response is abandoned.
-    pub abort: Option<Call>,
-    /// Takes what the engine answers.
+    /// How the request is answered; none if the preface is the answer.
+    pub next: Option<Step>,
+    /// Takes the events.
     pub converter: C,
 }
 
 impl<C> Plan<C> {
     /// A plan that calls the engine.
     pub fn new(call: Call, converter: C) -> Self {
-        Plan { preface: Chunks::default(), call: Some(call), abort: None, converter }
+        Plan::begin(Step::call(call), converter)
+    }
+
+    /// A plan that begins with `step`.
+    pub fn begin(step: Step, converter: C) -> Self {
+        Plan { preface: Chunks::default(), next: Some(step), converter }
+    }
+
+    /// A plan whose answer is ready.
+    pub fn answered(preface: Chunks, converter: C) -> Self {
+        Plan { preface, next: None, converter }
     }
 
     /// Adds the call that tells the engine to give up.
     pub fn abort_with(mut self, abort: Call) -> Self {
-        self.abort = Some(abort);
+        self.next = self.next.map(|step| step.abort_with(abort));
         self
     }
 }

@@ -13,6 +13,7 @@ mod adapters;
 mod case;
 mod compare;
 mod files;
+mod form;
 mod media;
 mod peers;
 mod report;

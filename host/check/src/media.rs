@@ -4,21 +4,12 @@
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use dynamo_host_plugin::{Blob, Failure, Kind, MediaAccess, MediaLimits};
 use dynamo_host_request::Reply;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::case::Medium;
 use crate::script::{Control, Seen, body};
-
-/// A medium in a case: the answer to a fetch, and part of what is stored.
-#[derive(Deserialize)]
-struct Medium {
-    content_type: String,
-    /// The bytes, in base64.
-    base64: String,
-}
 
 #[async_trait]
 impl MediaAccess for Control {
@@ -33,15 +24,15 @@ impl MediaAccess for Control {
         let wrong = |why: String| Failure::internal(format!("the case: no medium: {why}"));
         let medium: Medium =
             serde_json::from_value(answer).map_err(|error| wrong(error.to_string()))?;
-        let bytes = STANDARD.decode(medium.base64).map_err(|error| wrong(error.to_string()))?;
-        Ok(Blob { content_type: medium.content_type, bytes: Bytes::from(bytes) })
+        let bytes = medium.bytes().map_err(wrong)?;
+        Ok(Blob::new(medium.content_type, bytes))
     }
 
     async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure> {
         let asked = json!({
             "name": name,
-            "content_type": blob.content_type,
-            "base64": STANDARD.encode(&blob.bytes),
+            "content_type": blob.content_type(),
+            "base64": STANDARD.encode(blob.clone().into_bytes()),
         });
         match self.media("/media/store", asked).await? {
             Value::String(url) => Ok(url),
@@ -54,13 +45,7 @@ impl Control {
     /// Notes what was asked for, and gives the case's answer: a status that is not 2xx is a failure
     /// a client may read, like the host's own about a URL.
     async fn media(&self, path: &str, asked: Value) -> Result<Value, Failure> {
-        let answer = self.answer(Seen {
-            method: "HOST".into(),
-            path: path.into(),
-            headers: Vec::new(),
-            body: asked,
-            framing: None,
-        })?;
+        let answer = self.answer(Seen::asked("HOST", path, asked))?;
         let status = answer.status();
         let whole = answer.whole(usize::MAX).await;
         let whole = whole.map_err(|error| Failure::unavailable(error.to_string()))?;
@@ -110,7 +95,7 @@ mod tests {
         ]);
         let limits = MediaLimits { max_bytes: 9, timeout_ms: 7, accept: vec!["image/".into()] };
         let blob = control.fetch("https://a/b.png", limits).await.unwrap();
-        assert_eq!((blob.content_type.as_str(), &blob.bytes[..]), ("image/png", &b"PNG"[..]));
+        assert_eq!(blob, Blob::new("image/png", &b"PNG"[..]));
         assert_eq!(control.store("x.png", &blob).await.unwrap(), "https://cdn/x.png");
         let seen = script.seen();
         assert_eq!((seen[0].method.as_str(), seen[0].path.as_str()), ("HOST", "/media/fetch"));

@@ -19,13 +19,9 @@ impl PeerCalls for Control {
         _id: &str,
         request: Vec<u8>,
     ) -> Result<Box<dyn PeerChunks>, Failure> {
-        let answer = self.answer(Seen {
-            method: "PEER".into(),
-            path: endpoint.into(),
-            headers: Vec::new(),
-            body: body(&request),
-            framing: Some(Framing::Ndjson),
-        })?;
+        let framing = Some(Framing::Ndjson);
+        let asked = Seen::asked("PEER", endpoint, body(&request));
+        let answer = self.answer(Seen { framing, ..asked })?;
         match answer.status() {
             200..=299 => Ok(Box::new(answer)),
             _ => {

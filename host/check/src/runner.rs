@@ -197,6 +197,7 @@ fn start(settings: Vec<u8>, start: Option<&case::Start>) -> Start {
         arguments: start.arguments.clone(),
         host: start.host.clone(),
         port: start.port,
+        scratch: start.scratch.clone(),
     }
 }
 
@@ -217,8 +218,9 @@ fn report(engine: &case::Engine) -> EngineReport {
     }
 }
 
-/// A setup in the words of a case.
-fn setup(setup: Setup) -> Value {
+/// A setup in the words of a case; an empty object if there is no engine.
+fn setup(setup: Option<Setup>) -> Value {
+    let Some(setup) = setup else { return json!({}) };
     let environment: Map<String, Value> =
         setup.environment.into_iter().map(|(name, value)| (name, value.into())).collect();
     json!({

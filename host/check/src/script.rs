@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_plugin::{self as plugin, EngineControl, EngineReply, Failure};
+use dynamo_host_request::call::to_engine;
 use dynamo_host_request::{Exchange, Reply};
 use serde_json::Value;
 
 use crate::case::{self, End, Framing};
+use crate::form;
 
 /// One call that came.
 #[derive(Clone, Debug)]
@@ -23,6 +26,22 @@ pub(crate) struct Seen {
     pub(crate) body: Value,
     /// None for a control call, whose answer is always taken whole.
     pub(crate) framing: Option<Framing>,
+    /// How long the host waited before it.
+    pub(crate) waited: Duration,
+}
+
+impl Seen {
+    /// What the plugin has somebody do in the middle of a call.
+    pub(crate) fn asked(method: &str, path: impl Into<String>, body: Value) -> Self {
+        Seen {
+            method: method.into(),
+            path: path.into(),
+            headers: Vec::new(),
+            body,
+            framing: None,
+            waited: Duration::ZERO,
+        }
+    }
 }
 
 /// How many events arrive together.
@@ -46,12 +65,14 @@ struct State {
     /// Answers not given yet; none for an engine that cannot be reached.
     answers: VecDeque<Option<Answer>>,
     seen: Vec<Seen>,
+    /// How long the host waits before the next call.
+    waits: Duration,
 }
 
 impl Script {
     pub(crate) fn new(exchanges: &[case::Exchange], pace: Pace) -> Self {
         let answers = exchanges.iter().map(|exchange| Answer::new(&exchange.reply, pace)).collect();
-        Script { state: Arc::new(Mutex::new(State { answers, seen: Vec::new() })), pace }
+        Script { state: Arc::new(Mutex::new(State { answers, ..State::default() })), pace }
     }
 
     /// The calls that came so far, in their order.
@@ -72,6 +93,7 @@ impl Script {
             }),
             None => Ok(Answer {
                 status: 200,
+                content_type: None,
                 events: VecDeque::new(),
                 end: End::Complete,
                 pace: self.pace,
@@ -82,13 +104,7 @@ impl Script {
     /// What the plugin has the host do, as a call with the method `HOST`: the status and the body
     /// the case answers it with, which is JSON or else a string.
     pub(crate) async fn ask_host(&self, path: &str, asked: Value) -> Result<(u16, Value), Failure> {
-        let answer = self.answer(Seen {
-            method: "HOST".into(),
-            path: path.into(),
-            headers: Vec::new(),
-            body: asked,
-            framing: None,
-        });
+        let answer = self.answer(Seen::asked("HOST", path, asked));
         let answer = answer.map_err(|error| Failure::unavailable(error.to_string()))?;
         let status = answer.status();
         let whole = answer.whole(usize::MAX).await;
@@ -104,17 +120,30 @@ impl Exchange for Script {
     type Reply = Answer;
 
     async fn send(&self, call: Call) -> Result<Answer, EngineError> {
-        self.answer(Seen {
-            method: call.method.to_string(),
-            path: call.path,
-            headers: lower_case(call.headers),
-            body: body(&call.body),
-            framing: Some(match call.framing {
-                dynamo_host_engine::Framing::Sse => Framing::Sse,
-                dynamo_host_engine::Framing::Ndjson => Framing::Ndjson,
-                dynamo_host_engine::Framing::Whole => Framing::Whole,
-            }),
-        })
+        let mut seen = seen(call);
+        seen.waited = std::mem::take(&mut self.state().waits);
+        self.answer(seen)
+    }
+
+    /// Nothing is timed here: the wait is noted, and over.
+    async fn wait(&self, time: Duration) {
+        self.state().waits = time;
+    }
+}
+
+fn seen(call: Call) -> Seen {
+    let headers = lower_case(call.headers);
+    let content_type = headers.iter().find(|(name, _)| name == "content-type");
+    let form = content_type.and_then(|(_, value)| form::read(value, &call.body));
+    Seen {
+        body: form.unwrap_or_else(|| body(&call.body)),
+        headers,
+        framing: Some(match call.framing {
+            dynamo_host_engine::Framing::Sse => Framing::Sse,
+            dynamo_host_engine::Framing::Ndjson => Framing::Ndjson,
+            dynamo_host_engine::Framing::Whole => Framing::Whole,
+        }),
+        ..Seen::asked(call.method.as_str(), call.path, Value::Null)
     }
 }
 
@@ -131,6 +160,7 @@ pub(crate) fn body(bytes: &[u8]) -> Value {
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: u16,
+    content_type: Option<String>,
     events: VecDeque<Bytes>,
     end: End,
     pace: Pace,
@@ -141,10 +171,24 @@ impl Answer {
         if reply.unreachable {
             return None;
         }
+        if let Some(medium) = &reply.medium {
+            // What is not base64 is refused where the case is read.
+            let bytes = Bytes::from(medium.bytes().unwrap_or_default());
+            let content_type = Some(medium.content_type.clone());
+            let events = VecDeque::from([bytes]);
+            return Some(Answer {
+                status: reply.status,
+                content_type,
+                events,
+                end: reply.end,
+                pace,
+            });
+        }
         let pieces = reply.events.iter().flatten().chain(&reply.body);
         // A body that is empty is no event, as on the wire.
         let events = pieces.map(event).filter(|event| !event.is_empty() || reply.body.is_none());
-        Some(Answer { status: reply.status, events: events.collect(), end: reply.end, pace })
+        let events = events.collect();
+        Some(Answer { status: reply.status, content_type: None, events, end: reply.end, pace })
     }
 
     fn end(&self) -> Result<(), EngineError> {
@@ -165,6 +209,17 @@ fn event(value: &Value) -> Bytes {
 impl Reply for Answer {
     fn status(&self) -> u16 {
         self.status
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, EngineError> {
+        match self.events.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => self.end().map(|()| None),
+        }
     }
 
     async fn next(&mut self, batch: &mut Vec<Bytes>, max: usize) -> Result<usize, EngineError> {
@@ -216,13 +271,8 @@ impl Control {
 #[async_trait]
 impl EngineControl for Control {
     async fn send(&self, call: plugin::Call) -> Result<EngineReply, Failure> {
-        let answer = self.answer(Seen {
-            method: call.method,
-            path: call.path,
-            headers: lower_case(call.headers),
-            body: body(&call.body),
-            framing: None,
-        })?;
+        let call = to_engine(call, &[])?;
+        let answer = self.answer(Seen { framing: None, ..seen(call) })?;
         let status = answer.status();
         let body = answer.whole(usize::MAX).await;
         let body = body.map_err(|error| Failure::unavailable(error.to_string()))?;
@@ -290,18 +340,21 @@ mod tests {
     #[tokio::test]
     async fn control_calls_meet_the_engine_of_the_case() {
         let control = Control::default();
-        let call = plugin::Call {
+        let call = || plugin::Call {
             method: "GET".into(),
             path: "/get_load".into(),
             headers: Vec::new(),
             body: Vec::new(),
             tokens_as: None,
+            inlays: Vec::new(),
+            encoding: plugin::Encoding::Plain,
             framing: plugin::Framing::Whole,
+            lift: None,
         };
-        assert!(control.send(call.clone()).await.is_err());
+        assert!(control.send(call()).await.is_err());
         let script = script(&[json!({"body": "busy", "status": 503})], Pace::OneByOne);
         control.play(&script);
-        let reply = control.send(call).await.unwrap();
+        let reply = control.send(call()).await.unwrap();
         assert_eq!((reply.status, reply.body.as_slice()), (503, b"busy".as_slice()));
         assert_eq!(script.seen()[0].path, "/get_load");
     }

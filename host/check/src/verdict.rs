@@ -83,6 +83,8 @@ fn framing(exchange: &Exchange) -> Option<Framing> {
     let reply = &exchange.reply;
     match reply.body {
         Some(_) => (200..300).contains(&reply.status).then_some(Framing::Whole),
+        // A medium is asked for as a body.
+        None if reply.medium.is_some() => Some(Framing::Whole),
         None => reply.framing,
     }
 }
@@ -132,6 +134,13 @@ fn one_call(
     {
         let place = format!("{what} framing");
         found.push(Difference::new(place, format!("{expected:?}"), format!("{got:?}")));
+    }
+    if let Some(expected) = expected.after_ms
+        && u128::from(expected) != seen.waited.as_millis()
+    {
+        let ms = |time: u128| format!("{time} ms");
+        let (expected, got) = (ms(expected.into()), ms(seen.waited.as_millis()));
+        found.push(Difference::new(format!("{what} after"), expected, got));
     }
     if let Some(expected) = &expected.body {
         found.extend(rules.compare(&format!("{what} body"), expected, &seen.body));

@@ -15,11 +15,9 @@ fn case(members: Value) -> Case {
 
 fn seen(path: &str, body: Value) -> Seen {
     Seen {
-        method: "POST".into(),
-        path: path.into(),
         headers: vec![("traceparent".into(), "00".into())],
-        body,
         framing: Some(Framing::Sse),
+        ..Seen::asked("POST", path, body)
     }
 }
 

@@ -3,11 +3,11 @@
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use dynamo_host_blob::{Blob, content_type};
 use percent_encoding::percent_decode_str;
 
-use crate::blob::{Blob, Limits};
-use crate::content_type;
 use crate::error::{FetchError, shortened};
+use crate::limits::Limits;
 use crate::policy::Policy;
 
 /// Some clients leave the padding out.
@@ -62,9 +62,8 @@ pub(crate) fn decode(rest: &str, policy: &Policy, limits: &Limits) -> Result<Blo
     }
     let label = label();
     let content_type = content_type::of(declared, &bytes);
-    let blob = Blob { content_type, bytes: bytes.into() };
-    crate::fetch::wanted(label, &blob.content_type, limits)?;
-    Ok(blob)
+    crate::fetch::wanted(label, &content_type, limits)?;
+    Ok(Blob::new(content_type, bytes))
 }
 
 #[cfg(test)]
@@ -91,14 +90,15 @@ mod tests {
             "data:image/png;base64,aGVsbG8%3D",
         ] {
             let blob = decoded(url).unwrap();
-            assert_eq!((&*blob.content_type, &*blob.bytes), ("image/png", &b"hello"[..]), "{url}");
+            assert_eq!(blob, Blob::new("image/png", &b"hello"[..]), "{url}");
         }
     }
 
     #[test]
     fn a_missing_type_shows_in_the_bytes() {
-        assert_eq!(decoded("data:;base64,iVBORw0KGgo=").unwrap().content_type, "image/png");
-        assert_eq!(decoded("data:;base64,aGVsbG8=").unwrap().content_type, content_type::UNKNOWN);
+        let shown = |url| decoded(url).unwrap().content_type().to_owned();
+        assert_eq!(shown("data:;base64,iVBORw0KGgo="), "image/png");
+        assert_eq!(shown("data:;base64,aGVsbG8="), content_type::UNKNOWN);
     }
 
     #[test]

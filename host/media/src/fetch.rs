@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dynamo_host_blob::Blob;
 use dynamo_host_failure::Failure;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::address;
-use crate::blob::{Blob, Limits};
 use crate::data_url;
 use crate::error::{FetchError, label, shortened};
 use crate::http::Http;
+use crate::limits::Limits;
 use crate::local_file;
 use crate::names::{Names, Refuse, SystemNames};
 use crate::policy::Policy;

@@ -4,23 +4,20 @@ use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use dynamo_host_blob::{Blob, Gather, content_type};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, StatusCode, redirect};
 use tracing::debug;
 use url::{Host, Url};
 
 use crate::address;
-use crate::blob::{Blob, Limits};
-use crate::content_type;
 use crate::error::{FetchError, label};
+use crate::limits::Limits;
 use crate::names::{CheckedNames, NameError, Names, Refuse};
 use crate::policy::Policy;
 
 /// How many redirects are followed, as in Dynamo.
 const MAX_REDIRECTS: usize = 3;
-
-/// Room made for a body before it has come; a server may announce more than it sends.
-const MAX_RESERVED: u64 = 8 * 1024 * 1024;
 
 /// Fetches `http` and `https` URLs.
 pub(crate) struct Http {
@@ -130,20 +127,13 @@ async fn read(
     if let Some(declared) = &declared {
         crate::fetch::wanted(label(url), declared, limits)?;
     }
-    let mut bytes = Vec::with_capacity(announced.min(MAX_RESERVED) as usize);
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if (bytes.len() + chunk.len()) as u64 > limit => {
-                return Err(too_large());
-            }
-            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) => break,
-            Err(error) => return Err(not_reached(url, &error)),
-        }
+    let mut body = Gather::up_to(limit);
+    while let Some(piece) = response.chunk().await.map_err(|error| not_reached(url, &error))? {
+        body.push(piece).map_err(|_| too_large())?;
     }
-    let content_type = content_type::of(declared, &bytes);
-    crate::fetch::wanted(label(url), &content_type, limits)?;
-    Ok(Blob { content_type, bytes: bytes.into() })
+    let blob = body.finish(declared.as_deref());
+    crate::fetch::wanted(label(url), blob.content_type(), limits)?;
+    Ok(blob)
 }
 
 /// Why there was no response, or not all of it.

@@ -7,22 +7,22 @@
 //!
 //! The way of a fetch through the modules: `fetch` tells the kinds of URL apart; `data_url`,
 //! `local_file` and `http` each read one kind; `http` asks `address` about literal addresses, and
-//! `names` asks it about resolved ones; `content_type` says what was read. Whatever is refused is
+//! `names` asks it about resolved ones. Whatever is refused is
 //! an `error::FetchError`, which becomes a `Failure` at the end.
 
 mod address;
-mod blob;
-mod content_type;
 mod data_url;
 mod error;
 mod fetch;
 mod http;
+mod limits;
 mod local_file;
 mod names;
 mod policy;
 mod store;
 
-pub use blob::{Blob, Limits};
+pub use dynamo_host_blob::Blob;
 pub use fetch::{Fetcher, FetcherError};
+pub use limits::Limits;
 pub use policy::Policy;
 pub use store::{Store, StoreError};

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use dynamo_host_blob::{Blob, content_type};
 use tracing::debug;
 
-use crate::blob::{Blob, Limits};
-use crate::content_type;
 use crate::error::FetchError;
+use crate::limits::Limits;
 use crate::policy::Policy;
 
 /// Reads the file at `path`, which is relative to the operator's directory unless it is absolute.
@@ -54,5 +54,5 @@ pub(crate) fn read(
     }
     let content_type = content_type::of(None, &bytes);
     crate::fetch::wanted(label, &content_type, limits)?;
-    Ok(Blob { content_type, bytes: bytes.into() })
+    Ok(Blob::new(content_type, bytes))
 }

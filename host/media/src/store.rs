@@ -5,12 +5,12 @@ mod name;
 
 use std::sync::Arc;
 
+use dynamo_host_blob::Blob;
 use dynamo_host_failure::Failure;
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, ObjectStore, PutOptions};
+use object_store::{Attribute, Attributes, ObjectStore, PutOptions, PutPayload};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::blob::Blob;
 use location::Location;
 pub use location::StoreError;
 
@@ -86,10 +86,11 @@ impl Store {
         let mut attributes = Attributes::new();
         // Files have no place for it.
         if !self.is_local {
-            attributes.insert(Attribute::ContentType, blob.content_type.into());
+            attributes.insert(Attribute::ContentType, blob.content_type().to_owned().into());
         }
         let options = PutOptions { attributes, ..PutOptions::default() };
-        match self.objects.put_opts(&path, blob.bytes.into(), options).await {
+        match self.objects.put_opts(&path, PutPayload::from_iter(blob.into_pieces()), options).await
+        {
             Ok(_) => Ok(format!("{}/{}", self.base, utf8_percent_encode(name, ENCODED))),
             Err(error) => Err(Failure::internal(format!(
                 "{name} cannot be stored (--media-output-fs-url): {error}"

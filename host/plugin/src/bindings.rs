@@ -13,15 +13,15 @@ wasmtime::component::bindgen!({
         "dynamo:worker/adapters.publish": async | trappable,
         "dynamo:worker/adapters.withdraw": async | trappable,
         "dynamo:worker/peers.open": async | trappable,
-        "dynamo:worker/peers.[method]reply.next": async | trappable,
+        "dynamo:worker/handles.[method]reply.next": async | trappable,
         "dynamo:worker/media.fetch": async | trappable,
         "dynamo:worker/media.store": async | trappable,
     },
     exports: { default: async },
     with: {
         "dynamo:worker/prompt.tokens": crate::imports::Tokens,
-        "dynamo:worker/peers.reply": crate::peers::Reply,
-        "dynamo:worker/media.blob": crate::media::Blob,
+        "dynamo:worker/handles.reply": crate::handles::Reply,
+        "dynamo:worker/handles.blob": dynamo_host_blob::Blob,
     },
     require_store_data_send: true,
 });
@@ -39,7 +39,9 @@ pub mod routed {
     });
 }
 
-pub use dynamo::worker::{adapters, engine, log, media, metrics, peers, prompt, types};
+pub use dynamo::worker::{
+    adapters, calls, engine, handles, log, media, metrics, peers, prompt, types,
+};
 pub use exports::dynamo::worker::worker as contract;
 pub use routed::exports::dynamo::worker::routes;
 

@@ -7,11 +7,13 @@ use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use crate::bindings::{adapters, engine, log, media, metrics, peers, prompt, types};
+use crate::bindings::{
+    adapters, calls, engine, handles, log, media, metrics, peers, prompt, types,
+};
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{AdapterStore, Failure, Grant, Grants, Limits, MediaAccess, PeerCalls};
+use crate::{AdapterStore, Call, Failure, Grant, Grants, Limits, MediaAccess, PeerCalls};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -20,7 +22,7 @@ pub trait EngineControl: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached.
-    async fn send(&self, call: types::Call) -> Result<EngineReply, Failure>;
+    async fn send(&self, call: Call) -> Result<EngineReply, Failure>;
 }
 
 /// The answer to a control call.
@@ -140,6 +142,8 @@ pub(crate) fn linker(
     crate::wasi::add_to_linker(&mut linker)?;
     types::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     prompt::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    handles::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    calls::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     if grants.has(Grant::Log) {
         log::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     }
@@ -162,6 +166,8 @@ pub(crate) fn linker(
 }
 
 impl types::Host for State {}
+
+impl calls::Host for State {}
 
 impl prompt::Host for State {}
 
@@ -221,7 +227,7 @@ impl log::Host for State {
 impl engine::Host for State {
     async fn send(
         &mut self,
-        call: types::Call,
+        call: calls::Call,
     ) -> wasmtime::Result<Result<engine::Reply, types::Failure>> {
         let Some(control) = self.hooks.engine.clone() else {
             return Ok(
@@ -229,6 +235,7 @@ impl engine::Host for State {
             );
         };
         let asked = Instant::now();
+        let call = self.take_call(call)?;
         let answer = control.send(call).await;
         self.deadline.extend(asked.elapsed());
         Ok(match answer {

@@ -13,8 +13,10 @@
 
 mod adapters;
 mod bindings;
+mod calls;
 mod deadline;
 mod grants;
+mod handles;
 mod imports;
 mod instance;
 mod limits;
@@ -30,17 +32,19 @@ mod wasi;
 pub use adapters::{AdapterStore, adapter_id};
 pub use bindings::adapters::Adapter;
 pub use bindings::contract::{
-    Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Output,
-    Registration, Setup, Start,
+    Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Registration,
+    Setup, Start,
 };
 pub use bindings::routes::{Route, Surface};
-pub use bindings::types::{Call, EngineReport, Framing, Fresh, Request};
+pub use bindings::types::{EngineReport, Fresh, Request};
+pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Output, Source, Step};
+pub use dynamo_host_blob::Blob;
 pub use dynamo_host_failure::{Failure, Kind};
 pub use grants::{Grant, Grants, UnknownGrant};
 pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
 pub use limits::Limits;
 pub use load::LoadError;
-pub use media::{Blob, MediaAccess, MediaLimits};
+pub use media::{MediaAccess, MediaLimits};
 pub use peers::{PeerCalls, PeerChunks};
 pub use plugin::Plugin;
 pub use runtime::{Runtime, RuntimeError};

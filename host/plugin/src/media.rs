@@ -1,9 +1,9 @@
-//! The import `media`: images and videos, which stay in the host's memory.
+//! The import `media`: images and videos from elsewhere, and to where clients find them.
 
 use std::time::Instant;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use dynamo_host_blob::Blob;
 use wasmtime::component::Resource;
 
 use crate::Failure;
@@ -28,19 +28,6 @@ pub trait MediaAccess: Send + Sync + 'static {
     async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure>;
 }
 
-/// Bytes a plugin names and the host holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// The media type, such as `image/png`.
-    pub content_type: String,
-    /// The bytes. Clones share them.
-    pub bytes: Bytes,
-}
-
-fn size(blob: &Blob) -> u64 {
-    blob.bytes.len() as u64
-}
-
 /// What a plugin hears before there is a worker.
 fn no_media() -> types::Failure {
     Failure::unavailable("media are fetched and stored while a request is served, not before")
@@ -59,10 +46,7 @@ impl media::Host for State {
         let fetched = access.fetch(&url, limits).await;
         self.deadline.extend(asked.elapsed());
         Ok(match fetched {
-            Ok(blob) => {
-                self.media_bytes_left = self.media_bytes_left.saturating_sub(size(&blob));
-                Ok(self.table.push(blob)?)
-            }
+            Ok(blob) => self.hold(blob)?.map_err(types::Failure::from),
             Err(failure) => Err(failure.into()),
         })
     }
@@ -78,27 +62,5 @@ impl media::Host for State {
         let stored = access.store(&name, &blob).await;
         self.deadline.extend(asked.elapsed());
         Ok(stored.map_err(types::Failure::from))
-    }
-}
-
-impl media::HostBlob for State {
-    fn size(&mut self, blob: Resource<Blob>) -> wasmtime::Result<u64> {
-        Ok(size(self.table.get(&blob)?))
-    }
-
-    fn content_type(&mut self, blob: Resource<Blob>) -> wasmtime::Result<String> {
-        Ok(self.table.get(&blob)?.content_type.clone())
-    }
-
-    fn read(&mut self, blob: Resource<Blob>, offset: u64, count: u32) -> wasmtime::Result<Vec<u8>> {
-        let bytes = &self.table.get(&blob)?.bytes;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        let end = start.saturating_add(count as usize).min(bytes.len());
-        Ok(bytes.get(start..end).unwrap_or_default().to_vec())
-    }
-
-    fn drop(&mut self, blob: Resource<Blob>) -> wasmtime::Result<()> {
-        self.media_bytes_left += size(&self.table.delete(blob)?);
-        Ok(())
     }
 }

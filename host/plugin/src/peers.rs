@@ -8,6 +8,7 @@ use wasmtime::component::Resource;
 
 use crate::Failure;
 use crate::bindings::{peers, types};
+use crate::handles::Reply;
 use crate::imports::State;
 
 /// Sends a plugin's requests to other workers.
@@ -36,9 +37,6 @@ pub trait PeerChunks: Send + 'static {
     async fn next(&mut self, max: usize) -> Result<Vec<Bytes>, Failure>;
 }
 
-/// A response a plugin reads.
-pub struct Reply(Box<dyn PeerChunks>);
-
 impl peers::Host for State {
     async fn open(
         &mut self,
@@ -57,26 +55,5 @@ impl peers::Host for State {
             Ok(reply) => Ok(self.table.push(Reply(reply))?),
             Err(failure) => Err(failure.into()),
         })
-    }
-}
-
-impl peers::HostReply for State {
-    async fn next(
-        &mut self,
-        reply: Resource<Reply>,
-        max: u32,
-    ) -> wasmtime::Result<Result<Vec<Vec<u8>>, types::Failure>> {
-        let asked = Instant::now();
-        let chunks = self.table.get_mut(&reply)?.0.next(max as usize).await;
-        self.deadline.extend(asked.elapsed());
-        Ok(match chunks {
-            Ok(chunks) => Ok(chunks.into_iter().map(Vec::from).collect()),
-            Err(failure) => Err(failure.into()),
-        })
-    }
-
-    fn drop(&mut self, reply: Resource<Reply>) -> wasmtime::Result<()> {
-        self.table.delete(reply)?;
-        Ok(())
     }
 }

@@ -102,11 +102,11 @@ impl Plugin {
         }
     }
 
-    /// Asks how the engine is started and met.
+    /// Asks how the engine is started and met; none if the worker has none.
     ///
     /// # Errors
     /// The plugin's own failure, or that of its code.
-    pub async fn prepare(&self, start: Start) -> Result<Setup, Failure> {
+    pub async fn prepare(&self, start: Start) -> Result<Option<Setup>, Failure> {
         self.instance().await?.prepare(&start).await
     }
 

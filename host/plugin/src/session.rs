@@ -5,21 +5,19 @@ use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceAny};
 
 use crate::bindings::WorkerPlugin;
-use crate::bindings::contract::{self, Configured, Manifest, Output, Setup, Start};
-use crate::bindings::types::{Call, EngineReport, Request};
-use crate::imports::Tokens;
+use crate::bindings::contract::{self, Configured, Manifest, Setup, Start};
+use crate::bindings::types::{EngineReport, Request};
+use crate::imports::{State, Tokens};
 use crate::instance::Instance;
-use crate::{Failure, Plugin};
+use crate::{Blob, Failure, Output, Plugin, Step};
 
 /// What a plugin decided about one request. The converter stays in the session.
 #[derive(Debug)]
 pub struct ResponsePlan {
     /// Chunks to send first.
     pub preface: Vec<Vec<u8>>,
-    /// The engine call that answers the request.
-    pub call: Option<Call>,
-    /// The engine call that gives it up.
-    pub abort: Option<Call>,
+    /// How the request is answered; none if the preface is the whole answer.
+    pub next: Option<Step>,
 }
 
 /// One response: `plan`, then the converter, in an instance that serves nothing else meanwhile.
@@ -50,9 +48,14 @@ impl Session {
         request: &Request,
         prompt: Arc<[u32]>,
     ) -> Result<ResponsePlan, Failure> {
-        let plan = self.instance()?.plan(state, request, prompt).await?;
+        let instance = self.instance()?;
+        let plan = instance.plan(state, request, prompt).await?;
+        let next = match plan.next {
+            Some(step) => Some(instance.resolve(|host| host.take_step(step))?),
+            None => None,
+        };
         self.converter = Some(plan.converter);
-        Ok(ResponsePlan { preface: plan.preface, call: plan.call, abort: plan.abort })
+        Ok(ResponsePlan { preface: plan.preface, next })
     }
 
     /// Converts a batch of the engine's events.
@@ -64,7 +67,25 @@ impl Session {
         self.instance()?.push(converter, events).await
     }
 
-    /// Tells the converter that the engine's answer has ended.
+    /// Hands the converter a medium of the engine's answer.
+    ///
+    /// # Errors
+    /// As [`push`](Session::push); [`Kind::PayloadTooLarge`](crate::Kind) if the instance would hold
+    /// more than it may.
+    pub async fn deliver(&mut self, medium: Blob) -> Result<Output, Failure> {
+        let converter = self.converter()?;
+        self.instance()?.deliver(converter, medium).await
+    }
+
+    /// How many bytes of media the instance may hold beside those it holds.
+    ///
+    /// # Errors
+    /// The session is spent.
+    pub fn media_bytes_left(&mut self) -> Result<u64, Failure> {
+        Ok(self.instance()?.store().data().media_bytes_left)
+    }
+
+    /// Tells the converter that the source has ended.
     ///
     /// # Errors
     /// As [`push`](Session::push).
@@ -76,8 +97,8 @@ impl Session {
     /// Asks what an engine's status other than 2xx means.
     ///
     /// # Errors
-    /// The failure of the plugin's code.
-    pub async fn rejected(&mut self, status: u16, body: &Vec<u8>) -> Result<Failure, Failure> {
+    /// As [`push`](Session::push).
+    pub async fn rejected(&mut self, status: u16, body: &Vec<u8>) -> Result<Output, Failure> {
         let converter = self.converter()?;
         self.instance()?.rejected(converter, status, body).await
     }
@@ -118,7 +139,7 @@ impl Instance<WorkerPlugin> {
         .await
     }
 
-    pub(crate) async fn prepare(&mut self, start: &Start) -> Result<Setup, Failure> {
+    pub(crate) async fn prepare(&mut self, start: &Start) -> Result<Option<Setup>, Failure> {
         self.run("prepare", self.limits().startup_call, async |store, worker| {
             worker.dynamo_worker_worker().call_prepare(store, start).await
         })
@@ -171,17 +192,32 @@ impl Instance<WorkerPlugin> {
         converter: ResourceAny,
         events: &[Vec<u8>],
     ) -> Result<Output, Failure> {
-        self.run_waiting("push", async |store, worker| {
-            worker.dynamo_worker_worker().converter().call_push(store, converter, events).await
-        })
-        .await
+        let output = self
+            .run_waiting("push", async |store, worker| {
+                worker.dynamo_worker_worker().converter().call_push(store, converter, events).await
+            })
+            .await?;
+        self.resolve(|host| host.take_output(output))
+    }
+
+    async fn deliver(&mut self, converter: ResourceAny, medium: Blob) -> Result<Output, Failure> {
+        let medium = self.resolve(|host| host.hold(medium))??;
+        let output = self
+            .run_waiting("deliver", async |store, worker| {
+                let converters = worker.dynamo_worker_worker().converter();
+                converters.call_deliver(store, converter, medium).await
+            })
+            .await?;
+        self.resolve(|host| host.take_output(output))
     }
 
     async fn finish(&mut self, converter: ResourceAny) -> Result<Output, Failure> {
-        self.run_waiting("finish", async |store, worker| {
-            worker.dynamo_worker_worker().converter().call_finish(store, converter).await
-        })
-        .await
+        let output = self
+            .run_waiting("finish", async |store, worker| {
+                worker.dynamo_worker_worker().converter().call_finish(store, converter).await
+            })
+            .await?;
+        self.resolve(|host| host.take_output(output))
     }
 
     #[expect(clippy::ptr_arg, reason = "the generated bindings take no slice")]
@@ -190,15 +226,22 @@ impl Instance<WorkerPlugin> {
         converter: ResourceAny,
         status: u16,
         body: &Vec<u8>,
-    ) -> Result<Failure, Failure> {
-        self.run_waiting("rejected", async |store, worker| {
-            worker
-                .dynamo_worker_worker()
-                .converter()
-                .call_rejected(store, converter, status, body)
-                .await
-        })
-        .await
-        .map(Failure::from)
+    ) -> Result<Output, Failure> {
+        let output = self
+            .run_waiting("rejected", async |store, worker| {
+                let converters = worker.dynamo_worker_worker().converter();
+                converters.call_rejected(store, converter, status, body).await
+            })
+            .await?;
+        self.resolve(|host| host.take_output(output))
+    }
+
+    /// Looks up what the handles of an answer stand for.
+    fn resolve<T>(
+        &mut self,
+        look_up: impl FnOnce(&mut State) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        look_up(self.store().data_mut())
+            .map_err(|error| Failure::internal(format!("a handle of the plugin's: {error}")))
     }
 }

@@ -33,7 +33,7 @@ impl MediaAccess for ScriptedMedia {
             return Err(Failure::public(Kind::PayloadTooLarge, "too large"));
         }
         let bytes: Bytes = (0..size).map(|byte| byte as u8).collect();
-        Ok(Blob { content_type: "image/png".into(), bytes })
+        Ok(Blob::new("image/png", bytes))
     }
 
     async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure> {
@@ -76,7 +76,7 @@ async fn a_plugin_fetches_looks_and_stores() {
         assert_eq!(limits.accept, ["image/"]);
     }
     let stored = media.stored.lock().unwrap();
-    assert_eq!((stored[0].0.as_str(), &stored[0].1.bytes[..]), ("a/b.png", &[0, 1, 2, 3][..]));
+    assert_eq!(stored[0], ("a/b.png".into(), Blob::new("image/png", vec![0, 1, 2, 3])));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The engine as a response sees it: something that answers calls.
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dynamo_host_engine::{Call, Client, EngineError};
@@ -16,6 +17,11 @@ pub trait Exchange: Send + Sync + 'static {
     /// # Errors
     /// See [`EngineError`].
     fn send(&self, call: Call) -> impl Future<Output = Result<Self::Reply, EngineError>> + Send;
+
+    /// Lets time pass between two calls.
+    fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(time)
+    }
 }
 
 /// One answer. Dropping it before its end closes the connection.
@@ -34,6 +40,15 @@ pub trait Reply: Send + 'static {
         max: usize,
     ) -> impl Future<Output = Result<usize, EngineError>> + Send;
 
+    /// The value of the header `content-type`.
+    fn content_type(&self) -> Option<&str>;
+
+    /// The next bytes of the body, uncut; none at its end. Instead of [`next`](Reply::next).
+    ///
+    /// # Errors
+    /// See [`EngineError`].
+    fn frame(&mut self) -> impl Future<Output = Result<Option<Bytes>, EngineError>> + Send;
+
     /// The whole body.
     ///
     /// # Errors
@@ -49,6 +64,19 @@ impl Exchange for Client {
     }
 }
 
+/// The engine of a worker that may have none.
+impl Exchange for Option<Client> {
+    type Reply = dynamo_host_engine::Reply;
+
+    async fn send(&self, call: Call) -> Result<Self::Reply, EngineError> {
+        let Some(client) = self else {
+            let why = "the worker has no engine, by its plugin's own account".to_owned();
+            return Err(EngineError::BadCall { path: call.path, why });
+        };
+        client.send(call).await
+    }
+}
+
 impl Reply for dynamo_host_engine::Reply {
     fn status(&self) -> u16 {
         self.status()
@@ -56,6 +84,14 @@ impl Reply for dynamo_host_engine::Reply {
 
     async fn next(&mut self, batch: &mut Vec<Bytes>, max: usize) -> Result<usize, EngineError> {
         self.next(batch, max).await
+    }
+
+    fn content_type(&self) -> Option<&str> {
+        self.content_type()
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, EngineError> {
+        self.frame().await
     }
 
     async fn whole(self, max_bytes: usize) -> Result<Bytes, EngineError> {

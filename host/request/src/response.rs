@@ -9,11 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_failure::Failure;
-use dynamo_host_plugin::{Output, Session};
+use dynamo_host_plugin::{self as plugin, Output, PeerChunks, ResponsePlan, Session, Source, Step};
 use futures::stream::{self, Stream};
 use tokio::runtime::Handle;
 
+use crate::call::to_engine;
 use crate::exchange::{self, Exchange, Reply};
+use crate::medium::{Medium, Piece, aside, with_media};
 
 /// Most events that cross to the plugin in one call. Batches grow by themselves under load, where
 /// they halve the cost of a chunk; beyond this they would only delay the first chunk of the batch.
@@ -28,21 +30,30 @@ const LARGE_EVENT: usize = 64 << 10;
 
 /// Where a response stands.
 enum Stage<R> {
-    /// The engine has not been called.
-    Planned(Call),
-    /// The engine is answering.
+    /// Its next step has not begun.
+    Next(Step),
+    /// The engine is answering, in events.
     Answering(R),
+    /// The engine is answering with media.
+    Taking(R, Medium),
+    /// Another worker is answering.
+    Relaying(Box<dyn PeerChunks>),
+    /// An answer with media has been taken whole; this of it goes to the converter.
+    Handing(VecDeque<Piece>),
     /// No event will come any more.
     Over,
 }
 
 /// The chunks of one response, in order, then nothing or one [`Failure`].
 ///
-/// Dropped before its end it closes the connection to the engine and sends the plugin's abort call.
+/// Dropped before its end it closes the connection to the engine and sends the abort call of the
+/// present step.
 pub struct Response<E: Exchange> {
     exchange: Arc<E>,
     session: Option<Session>,
     stage: Stage<E::Reply>,
+    /// The token ids of the request.
+    ids: Arc<[u32]>,
     /// Chunks that wait to be taken.
     chunks: VecDeque<Vec<u8>>,
     /// What ends the response once the chunks are taken.
@@ -63,19 +74,19 @@ impl<E: Exchange> Response<E> {
     pub(crate) fn new(
         exchange: Arc<E>,
         session: Session,
-        preface: Vec<Vec<u8>>,
-        call: Option<Call>,
-        abort: Option<Call>,
+        plan: ResponsePlan,
+        ids: Arc<[u32]>,
         cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
         leaving: Arc<AtomicBool>,
     ) -> Self {
         Response {
             exchange,
             session: Some(session),
-            stage: call.map_or(Stage::Over, Stage::Planned),
-            chunks: preface.into(),
+            stage: plan.next.map_or(Stage::Over, Stage::Next),
+            ids,
+            chunks: plan.preface.into(),
             failure: None,
-            abort,
+            abort: None,
             called: false,
             cancelled,
             leaving,
@@ -113,32 +124,10 @@ impl<E: Exchange> Response<E> {
         }
     }
 
-    /// Does the next thing: call the engine, or convert what it sent. Gives up when the client
-    /// leaves.
+    /// Does the next thing: begin a step, or convert what came. Gives up when the client leaves.
     async fn advance(&mut self) -> Result<(), Failure> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Planned(call) => {
-                let reply = tokio::select! {
-                    biased;
-                    () = &mut self.cancelled => {
-                        self.give_up();
-                        return Ok(());
-                    }
-                    reply = async {
-                        self.called = true;
-                        self.exchange.send(call).await
-                    } => reply,
-                };
-                let reply = reply.map_err(|error| {
-                    // An engine that was not reached has nothing to abort.
-                    self.called = !matches!(error, EngineError::Unreachable { .. });
-                    exchange::failure(&error)
-                })?;
-                match reply.status() {
-                    200..=299 => self.stage = Stage::Answering(reply),
-                    status => return Err(self.rejected(status, reply).await?),
-                }
-            }
+            Stage::Next(step) => self.begin(step).await,
             Stage::Answering(mut reply) => {
                 self.arrived.clear();
                 let arrived = tokio::select! {
@@ -151,19 +140,133 @@ impl<E: Exchange> Response<E> {
                     arrived = reply.next(&mut self.arrived, MAX_BATCH) => arrived,
                 };
                 match arrived.map_err(|error| exchange::failure(&error))? {
-                    0 => {
-                        self.abort = None;
-                        self.converse(async |session| session.finish().await).await?;
-                    }
+                    0 => self.finish().await,
                     _ => {
                         self.stage = Stage::Answering(reply);
-                        self.convert().await?;
+                        self.convert().await
                     }
                 }
             }
-            Stage::Over => {}
+            Stage::Relaying(mut reply) => {
+                let arrived = tokio::select! {
+                    biased;
+                    () = &mut self.cancelled => {
+                        drop(reply);
+                        self.give_up();
+                        return Ok(());
+                    }
+                    arrived = reply.next(MAX_BATCH) => arrived,
+                };
+                self.arrived = arrived?;
+                if self.arrived.is_empty() {
+                    return self.finish().await;
+                }
+                self.stage = Stage::Relaying(reply);
+                self.convert().await
+            }
+            Stage::Taking(mut reply, mut medium) => {
+                let frame = tokio::select! {
+                    biased;
+                    () = &mut self.cancelled => {
+                        drop(reply);
+                        self.give_up();
+                        return Ok(());
+                    }
+                    frame = reply.frame() => frame,
+                };
+                match frame.map_err(|error| exchange::failure(&error))? {
+                    Some(frame) => {
+                        medium.push(frame)?;
+                        self.stage = Stage::Taking(reply, medium);
+                    }
+                    None => {
+                        self.abort = None;
+                        self.stage = Stage::Handing(medium.finish(reply.content_type()));
+                    }
+                }
+                Ok(())
+            }
+            Stage::Handing(mut pieces) => match pieces.pop_front() {
+                None => self.finish().await,
+                Some(Piece::Medium(medium)) => {
+                    self.stage = Stage::Handing(pieces);
+                    self.converse(async |session| session.deliver(medium).await).await
+                }
+                Some(Piece::Event(event)) => {
+                    self.stage = Stage::Handing(pieces);
+                    self.arrived.clear();
+                    self.arrived.push(event);
+                    self.convert().await
+                }
+            },
+            Stage::Over => Ok(()),
+        }
+    }
+
+    /// Waits as long as the step says, then calls whom it says.
+    async fn begin(&mut self, step: Step) -> Result<(), Failure> {
+        let Step { source, after, abort } = step;
+        self.abort = match abort {
+            Some(call) => Some(self.ready(call).await?),
+            None => None,
+        };
+        if !after.is_zero() {
+            tokio::select! {
+                biased;
+                () = &mut self.cancelled => {
+                    self.give_up();
+                    return Ok(());
+                }
+                () = self.exchange.wait(after) => {}
+            }
+        }
+        let call = match source {
+            Source::Engine(call) => call,
+            Source::Peer(reply) => {
+                self.stage = Stage::Relaying(reply);
+                return Ok(());
+            }
+        };
+        let left = self.session()?.media_bytes_left()?;
+        let medium = Medium::asked_for(&call, left);
+        let call = self.ready(call).await?;
+        let reply = tokio::select! {
+            biased;
+            () = &mut self.cancelled => {
+                self.give_up();
+                return Ok(());
+            }
+            reply = async {
+                self.called = true;
+                self.exchange.send(call).await
+            } => reply,
+        };
+        let reply = reply.map_err(|error| {
+            // An engine that was not reached has nothing to abort.
+            self.called = !matches!(error, EngineError::Unreachable { .. });
+            exchange::failure(&error)
+        })?;
+        match (reply.status(), medium) {
+            (200..=299, None) => self.stage = Stage::Answering(reply),
+            (200..=299, Some(medium)) => self.stage = Stage::Taking(reply, medium),
+            (status, _) => self.rejected(status, reply).await?,
         }
         Ok(())
+    }
+
+    /// The call as it is sent. Blobs are encoded aside: they may be long.
+    async fn ready(&mut self, call: plugin::Call) -> Result<Call, Failure> {
+        if call.inlays.is_empty() {
+            return to_engine(call, &self.ids);
+        }
+        let ids = self.ids.clone();
+        aside(move || to_engine(call, &ids)).await
+    }
+
+    /// The source has ended.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        self.abort = None;
+        self.converse(async |session| session.finish().await).await
     }
 
     async fn convert(&mut self) -> Result<(), Failure> {
@@ -193,7 +296,7 @@ impl<E: Exchange> Response<E> {
     ) -> Result<(), Failure> {
         let session =
             self.session.as_mut().ok_or_else(|| Failure::internal("the response is over"))?;
-        let answered = tokio::select! {
+        let output = tokio::select! {
             biased;
             answered = ask(session) => answered?,
             () = &mut self.cancelled => {
@@ -201,28 +304,41 @@ impl<E: Exchange> Response<E> {
                 return Ok(());
             }
         };
-        self.take(answered);
-        Ok(())
+        self.take(output).await
     }
 
     /// Takes what the converter made of a batch.
-    fn take(&mut self, output: Output) {
-        self.chunks.extend(output.chunks);
-        let Some(end) = output.end else { return };
-        if end.engine_done {
+    async fn take(&mut self, output: Output) -> Result<(), Failure> {
+        let Output { mut chunks, inlays, next, end } = output;
+        if !inlays.is_empty() {
+            chunks = aside(move || with_media(chunks, inlays)).await?;
+        }
+        self.chunks.extend(chunks);
+        if let Some(end) = end {
+            if end.engine_done {
+                self.abort = None;
+            }
+            match end.failure {
+                Some(failure) => self.fail(self.broken_off(failure.into())),
+                None => self.end_early(),
+            }
+        } else if let Some(step) = next {
             self.abort = None;
+            self.stage = Stage::Next(step);
         }
-        match end.failure {
-            Some(failure) => self.fail(self.broken_off(failure.into())),
-            None => self.end_early(),
-        }
+        Ok(())
     }
 
     /// What the plugin makes of a status that is not 2xx.
-    async fn rejected(&mut self, status: u16, reply: E::Reply) -> Result<Failure, Failure> {
+    async fn rejected(&mut self, status: u16, reply: E::Reply) -> Result<(), Failure> {
         self.abort = None;
         let body = reply.whole(MAX_REJECTION).await.map_err(|error| exchange::failure(&error))?;
-        self.session()?.rejected(status, &body.into()).await
+        let mut output = self.session()?.rejected(status, &body.into()).await?;
+        // A refusal is no answer that broke off, also while the worker goes away.
+        let failure = output.end.as_mut().and_then(|end| end.failure.take());
+        self.take(output).await?;
+        self.failure = failure.map(Failure::from);
+        Ok(())
     }
 
     /// Ends the response with `failure`, after the chunks that came before it.

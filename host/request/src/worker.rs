@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use dynamo_host_engine as engine;
 use dynamo_host_failure::{Failure, Kind};
-use dynamo_host_plugin::{Call, Framing, Plugin, Request};
+use dynamo_host_plugin::{Plugin, Request};
 
 use crate::response::Response;
-use crate::{Codec, Exchange, FreshSource, Payload, splice};
+use crate::{Codec, Exchange, FreshSource, Payload};
 
 /// A request as Dynamo delivers it.
 pub struct Incoming {
@@ -122,38 +121,13 @@ impl<E: Exchange> Worker<E> {
                 return Err(refusal);
             }
         };
-        let call = plan.call.map(|call| engine_call(call, &ids)).transpose()?;
-        let abort = plan.abort.map(|call| engine_call(call, &ids)).transpose()?;
         Ok(Response::new(
             self.exchange.clone(),
             session,
-            plan.preface,
-            call,
-            abort,
+            plan,
+            ids,
             cancelled,
             self.leaving.clone(),
         ))
     }
-}
-
-/// The plugin's call as the engine client sends it.
-fn engine_call(call: Call, ids: &[u32]) -> Result<engine::Call, Failure> {
-    let method = call.method.parse::<http::Method>().map_err(|_| {
-        Failure::internal(format!("the plugin planned a call with the method `{}`", call.method))
-    })?;
-    let body = match &call.tokens_as {
-        Some(member) => splice::token_ids(&call.body, member, ids)?,
-        None => call.body.into(),
-    };
-    Ok(engine::Call {
-        method,
-        path: call.path,
-        headers: call.headers,
-        body,
-        framing: match call.framing {
-            Framing::Sse => engine::Framing::Sse,
-            Framing::Ndjson => engine::Framing::Ndjson,
-            Framing::Whole => engine::Framing::Whole,
-        },
-    })
 }

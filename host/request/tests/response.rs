@@ -65,6 +65,14 @@ impl Reply for ScriptedReply {
         Ok(events.len())
     }
 
+    fn content_type(&self) -> Option<&str> {
+        None
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, EngineError> {
+        unreachable!("no call here asks for media")
+    }
+
     async fn whole(mut self, _: usize) -> Result<Bytes, EngineError> {
         let events = self.steps.recv().await.transpose()?.unwrap_or_default();
         Ok(events.concat().into())

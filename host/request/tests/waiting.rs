@@ -46,6 +46,14 @@ impl Reply for NoReply {
         Ok(0)
     }
 
+    fn content_type(&self) -> Option<&str> {
+        None
+    }
+
+    async fn frame(&mut self) -> Result<Option<Bytes>, EngineError> {
+        Ok(None)
+    }
+
     async fn whole(self, _: usize) -> Result<Bytes, EngineError> {
         Ok(Bytes::new())
     }

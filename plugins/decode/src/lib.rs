@@ -68,10 +68,10 @@ impl Worker for Decode {
             ]))
     }
 
-    fn prepare(settings: Settings, start: Start) -> Result<Setup> {
+    fn prepare(settings: Settings, start: Start) -> Result<Option<Setup>> {
         settings.model_types()?;
         launch::check_mode(&start.arguments, &["null", "decode"])?;
-        Ok(TextMode::prepare(&settings, launch::setup(start)?))
+        Ok(Some(TextMode::prepare(&settings, launch::setup(start)?)))
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {

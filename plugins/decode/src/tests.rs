@@ -19,14 +19,14 @@ fn worker(settings: Json, info: Json) -> Decode {
 
 fn body(worker: &Decode, request: Json) -> Json {
     let plan = testing::plan(worker, request).unwrap();
-    serde_json::from_slice(&plan.call.unwrap().body).unwrap()
+    serde_json::from_slice(&plan.next.unwrap().into_call().unwrap().body).unwrap()
 }
 
 #[test]
 fn a_plain_request() {
     let worker = worker(json!({}), json!({}));
     let plan = testing::plan(&worker, json!({"token_ids": [1, 2]})).unwrap();
-    let call = plan.call.unwrap();
+    let call = plan.next.unwrap().into_call().unwrap();
     assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/generate"));
     assert_eq!(call.framing, Framing::Sse);
     assert_eq!(call.tokens_as.as_deref(), Some("input_ids"));
@@ -38,7 +38,7 @@ fn a_plain_request() {
             "sampling_params": {"max_new_tokens": null},
         })
     );
-    let abort = plan.abort.unwrap();
+    let abort = plan.next.unwrap().abort.unwrap();
     assert_eq!(abort.path, "/abort_request");
     assert_eq!(serde_json::from_slice::<Json>(&abort.body).unwrap(), json!({"rid": rid}));
 }

@@ -93,12 +93,12 @@ impl Converter for Answer {
         Ok(Flow::Continue)
     }
 
-    fn rejected(&mut self, status: u16, body: &[u8]) -> Error {
+    fn rejected(&mut self, status: u16, body: &[u8], _: &mut Chunks) -> Result<()> {
         if self.input_is_empty {
             // SGLang stumbles over it, and says that the fault is its own.
-            return refused("input: empty");
+            return Err(refused("input: empty"));
         }
-        Error::from_engine(status, body)
+        Err(Error::from_engine(status, body))
     }
 }
 

@@ -32,8 +32,8 @@ impl Worker for Embedding {
             .settings_schema(settings::schema(&["use_sglang_tokenizer"]))
     }
 
-    fn prepare(_: Settings, start: Start) -> Result<Setup> {
-        encode::setup(start, [])
+    fn prepare(_: Settings, start: Start) -> Result<Option<Setup>> {
+        encode::setup(start, []).map(Some)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {

@@ -11,8 +11,9 @@ fn worker() -> Embedding {
 
 fn body(input: Json) -> Json {
     let plan = testing::plan(&worker(), json!({"model": "m", "input": input})).unwrap();
-    assert!(plan.abort.is_none());
-    let call = plan.call.unwrap();
+    let step = plan.next.unwrap();
+    assert!(step.abort.is_none());
+    let call = step.into_call().unwrap();
     assert_eq!((call.path.as_str(), call.framing), ("/encode", Framing::Whole));
     serde_json::from_slice(&call.body).unwrap()
 }

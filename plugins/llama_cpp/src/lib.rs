@@ -25,7 +25,7 @@ impl Worker for LlamaCpp {
             .summary("chat and completions from a GGUF model by a stock llama.cpp server")
     }
 
-    fn prepare(_: IgnoredAny, start: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, start: Start) -> Result<Option<Setup>> {
         let contact = Contact::ready_at("/health").report("/props");
         let setup = Setup::new(["llama-server"], contact).arguments(start.arguments);
         let setup = match start.model_path {
@@ -41,7 +41,8 @@ impl Worker for LlamaCpp {
             .argument("--port", start.port)
             .flag("--metrics")
             .flag("--no-ui")
-            .flag("--offline"))
+            .flag("--offline")
+            .into())
     }
 
     fn configure(_: IgnoredAny, engine: EngineReport) -> Result<Self> {

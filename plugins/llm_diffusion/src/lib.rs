@@ -51,7 +51,7 @@ impl Worker for LlmDiffusion {
             ]))
     }
 
-    fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
+    fn prepare(settings: Settings, mut start: Start) -> Result<Option<Setup>> {
         settings.surfaces()?;
         launch::check_mode(&start.arguments, &["null"])?;
         let given = |flag| launch::value_of(&start.arguments, flag).is_some();
@@ -66,7 +66,7 @@ impl Worker for LlmDiffusion {
         if is_all && !given(LIMIT.0) {
             start.arguments.extend([LIMIT.0.into(), LIMIT.1.into()]);
         }
-        Ok(TextMode::prepare(&settings, launch::setup(start)?))
+        Ok(Some(TextMode::prepare(&settings, launch::setup(start)?)))
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {

@@ -30,8 +30,9 @@ fn start(words: &[&str]) -> Start {
 #[test]
 fn no_id_at_the_engine() {
     let plan = plan(json!({"token_ids": [1, 2], "sampling_options": {"temperature": 0}})).unwrap();
-    assert!(plan.abort.is_none());
-    let call = plan.call.unwrap();
+    let step = plan.next.unwrap();
+    assert!(step.abort.is_none());
+    let call = step.into_call().unwrap();
     assert_eq!(call.tokens_as.as_deref(), Some("input_ids"));
     assert_eq!(
         serde_json::from_slice::<Json>(&call.body).unwrap(),

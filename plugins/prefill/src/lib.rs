@@ -46,10 +46,10 @@ impl Worker for Prefill {
             ]))
     }
 
-    fn prepare(settings: Settings, mut start: Start) -> Result<Setup> {
+    fn prepare(settings: Settings, mut start: Start) -> Result<Option<Setup>> {
         check_settings(&settings)?;
         launch::require_flag(&mut start.arguments, "--disaggregation-mode", "prefill")?;
-        launch::setup(start)
+        launch::setup(start).map(Some)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {

@@ -21,7 +21,7 @@ fn worker() -> Prefill {
 
 fn body(request: Json) -> Json {
     let plan = testing::plan(&worker(), request).unwrap();
-    serde_json::from_slice(&plan.call.unwrap().body).unwrap()
+    serde_json::from_slice(&plan.next.unwrap().into_call().unwrap().body).unwrap()
 }
 
 #[test]
@@ -36,8 +36,8 @@ fn the_meeting_place_comes_first() {
             "bootstrap_room": 4_242_424_242_424_242_u64,
         }})
     );
-    assert_eq!(plan.call.unwrap().tokens_as.as_deref(), Some("input_ids"));
-    assert_eq!(plan.abort.unwrap().path, "/abort_request");
+    assert_eq!(plan.next.unwrap().into_call().unwrap().tokens_as.as_deref(), Some("input_ids"));
+    assert_eq!(plan.next.unwrap().abort.unwrap().path, "/abort_request");
 }
 
 #[test]

@@ -35,8 +35,8 @@ impl Worker for Rerank {
 
     /// A cross encoder reads to both sides. SGLang's fails on a prompt of which a part is cached or
     /// left for later, so each must go through in one piece.
-    fn prepare(_: Settings, start: Start) -> Result<Setup> {
-        encode::setup(start, ["--disable-radix-cache", "--chunked-prefill-size", "-1"])
+    fn prepare(_: Settings, start: Start) -> Result<Option<Setup>> {
+        encode::setup(start, ["--disable-radix-cache", "--chunked-prefill-size", "-1"]).map(Some)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {

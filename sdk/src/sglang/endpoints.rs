@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{Call, Error, Kind, Reply, Result, Route, Surface, adapters, send_to_engine};
+use crate::{Call, EngineReply, Error, Kind, Result, Route, Surface, adapters, send_to_engine};
 
 /// Those that load and unload adapters, and the one that empties the cache.
 pub fn routes() -> Vec<Route> {
@@ -152,9 +152,9 @@ fn tell_engine(path: &str, body: &Value) -> std::result::Result<(), String> {
     Err(reason.unwrap_or_else(|| String::from_utf8_lossy(&reply.body).trim().to_owned()))
 }
 
-fn ask_engine(path: &str, body: &Value) -> std::result::Result<Reply, String> {
+fn ask_engine(path: &str, body: &Value) -> std::result::Result<EngineReply, String> {
     let call = Call::post(path, body).map_err(|error| said(&error))?;
-    send_to_engine(&call).map_err(|error| said(&error))
+    send_to_engine(call).map_err(|error| said(&error))
 }
 
 /// What an error says, without its kind.

@@ -26,7 +26,7 @@ impl Worker for AsksPeers {
         Manifest::new("asks_peers", "0.1.0", "test")
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 
@@ -56,7 +56,7 @@ impl Worker for AsksPeers {
         if body.ask.is_empty() {
             preface.send(&json!({}))?;
         }
-        Ok(Plan { preface, call: None, abort: None, converter: Nothing })
+        Ok(Plan::answered(preface, Nothing))
     }
 }
 

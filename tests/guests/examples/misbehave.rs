@@ -74,7 +74,7 @@ impl Worker for Misbehave {
         Manifest::new("misbehave", "0.1.0", "test")
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 

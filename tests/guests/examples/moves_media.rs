@@ -29,7 +29,7 @@ impl Worker for MovesMedia {
         Manifest::new("moves_media", "0.1.0", "test")
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 
@@ -71,7 +71,7 @@ impl Worker for MovesMedia {
         if body.fetch.is_empty() {
             preface.send(&json!({}))?;
         }
-        Ok(Plan { preface, call: None, abort: None, converter: Nothing })
+        Ok(Plan::answered(preface, Nothing))
     }
 }
 

@@ -23,7 +23,7 @@ impl Worker for Routed {
         manifest
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 
@@ -69,7 +69,7 @@ impl Routes for Routed {
         match path {
             "echo" => Ok(json!({"body": body, "model": self.model_path})),
             "status" => {
-                let reply = dynamo_worker_sdk::send_to_engine(&Call::get("/status"))?;
+                let reply = dynamo_worker_sdk::send_to_engine(Call::get("/status"))?;
                 Ok(json!({"status": reply.status}))
             }
             "loop" => loop {

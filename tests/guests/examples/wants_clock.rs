@@ -14,7 +14,7 @@ impl Worker for WantsClock {
         Manifest::new("wants_clock", "0.1.0", "test")
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 

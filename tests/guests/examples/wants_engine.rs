@@ -14,7 +14,7 @@ impl Worker for WantsEngine {
         Manifest::new("wants_engine", "0.1.0", "test")
     }
 
-    fn prepare(_: IgnoredAny, _: Start) -> Result<Setup> {
+    fn prepare(_: IgnoredAny, _: Start) -> Result<Option<Setup>> {
         guests::setup()
     }
 
@@ -31,7 +31,7 @@ impl Worker for WantsEngine {
     }
 
     fn plan(&self, _: &Request, _: &Prompt) -> Result<Plan<Nothing>> {
-        dynamo_worker_sdk::send_to_engine(&Call::get("/"))?;
+        dynamo_worker_sdk::send_to_engine(Call::get("/"))?;
         Ok(Plan::new(Call::get("/"), Nothing))
     }
 }

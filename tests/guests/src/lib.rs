@@ -9,6 +9,6 @@ pub fn registration() -> Result<Registration> {
 }
 
 /// The setup of a guest: an engine that is not there.
-pub fn setup() -> Result<Setup> {
-    Ok(Setup::new(["no-such-engine"], Contact::ready_at("/health")))
+pub fn setup() -> Result<Option<Setup>> {
+    Ok(Some(Setup::new(["no-such-engine"], Contact::ready_at("/health"))))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,8 +34,11 @@ pub struct Call {
     /// Names of headers it must not have.
     #[serde(default)]
     pub without_headers: Vec<String>,
-    /// The body, as JSON. A body that is not JSON is a string, no body an empty one.
+    /// The body, as JSON. A form is `{"form": {...}}`, any other body that is not JSON a string, no
+    /// body an empty one.
     pub body: Option<Value>,
+    /// How long the host must wait before it.
+    pub after_ms: Option<u64>,
 }
 
 /// How an answer is framed.
@@ -59,7 +64,7 @@ pub enum End {
     Broken,
 }
 
-/// What the engine answers: `body`, or `framing` and `events`, or nothing at all.
+/// What the engine answers: `body`, `medium`, or `framing` and `events`, or nothing at all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reply {
@@ -72,6 +77,8 @@ pub struct Reply {
     pub events: Option<Vec<Value>>,
     /// The whole body: a string as it is, another value as compact JSON.
     pub body: Option<Value>,
+    /// The whole body, which is a medium.
+    pub medium: Option<Medium>,
     /// How the answer ends.
     #[serde(default)]
     pub end: End,
@@ -82,6 +89,24 @@ pub struct Reply {
 
 fn ok() -> u16 {
     200
+}
+
+/// An image or a video.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Medium {
+    /// Its media type.
+    pub content_type: String,
+    /// The bytes, in base64.
+    pub base64: String,
+}
+
+impl Medium {
+    /// The bytes.
+    pub fn bytes(&self) -> Result<Vec<u8>, String> {
+        let bytes = STANDARD.decode(&self.base64);
+        bytes.map_err(|error| format!("`{}` is not base64: {error}", self.base64))
+    }
 }
 
 /// The failure that must come.
@@ -107,10 +132,12 @@ impl Call {
 
 impl Reply {
     pub(super) fn validate(&self) -> Result<(), String> {
-        let ways = [self.unreachable, self.body.is_some(), self.events.is_some()];
+        let medium = self.medium.is_some();
+        let ways = [self.unreachable, self.body.is_some(), self.events.is_some(), medium];
         if ways.into_iter().filter(|way| *way).count() != 1 {
-            return Err("must have one of `body`, `events` and `unreachable`".into());
+            return Err("must have one of `body`, `events`, `medium` and `unreachable`".into());
         }
+        self.medium.as_ref().map_or(Ok(()), |medium| medium.bytes().map(drop))?;
         if self.events.is_some() != self.framing.is_some_and(|f| f != Framing::Whole) {
             return Err("`events` and a `framing` of `sse` or `ndjson` go together".into());
         }

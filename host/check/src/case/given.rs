@@ -73,6 +73,8 @@ pub struct Start {
     pub host: String,
     /// See `host`.
     pub port: u16,
+    /// The directory for the engine's files.
+    pub scratch: String,
 }
 
 impl Default for Start {
@@ -83,6 +85,7 @@ impl Default for Start {
             arguments: Vec::new(),
             host: "127.0.0.1".into(),
             port: 30_000,
+            scratch: "/scratch".into(),
         }
     }
 }

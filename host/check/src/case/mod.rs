@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use crate::compare::check_patterns;
 use crate::values;
 
-pub use exchange::{Call, End, Error, Exchange, Framing, Reply};
+pub use exchange::{Call, End, Error, Exchange, Framing, Medium, Reply};
 pub use given::{Context, Engine, Fresh, Start};
 
 /// The one format this crate reads.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
 use hyper::body::Incoming;
 
 use super::EngineError;
@@ -21,6 +22,7 @@ use crate::events::{Events, Framing, Gather, TooLarge};
 /// to the pool.
 pub struct Reply {
     status: u16,
+    content_type: Option<HeaderValue>,
     body: Incoming,
     /// None after the end.
     connection: Option<Connection>,
@@ -39,6 +41,7 @@ impl Reply {
     ) -> Self {
         Reply {
             status: answer.status().as_u16(),
+            content_type: answer.headers().get(CONTENT_TYPE).cloned(),
             body: answer.into_body(),
             connection: Some(connection),
             pool,
@@ -66,6 +69,20 @@ impl Reply {
         poll_fn(|cx| self.poll_next(cx, batch, max.max(1))).await
     }
 
+    /// The value of the header `content-type`, if it has one that is text.
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_ref()?.to_str().ok()
+    }
+
+    /// The next bytes of the body as they came, whatever the call's framing; none at its end. For an
+    /// answer that is not cut into events: [`Reply::next`] must not have been used before.
+    ///
+    /// # Errors
+    /// As [`Reply::next`].
+    pub async fn frame(&mut self) -> Result<Option<Bytes>, EngineError> {
+        poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
     /// The whole body, whatever the call's framing, if [`Reply::next`] was not used before: for
     /// answers that are not a 2xx.
     ///
@@ -73,7 +90,7 @@ impl Reply {
     /// As [`Reply::next`]; [`EngineError::TooLarge`] if the body has more than `max_bytes`.
     pub async fn whole(mut self, max_bytes: usize) -> Result<Bytes, EngineError> {
         let mut body = Gather::default();
-        while let Some(frame) = poll_fn(|cx| self.poll_frame(cx)).await? {
+        while let Some(frame) = self.frame().await? {
             body.push(frame, b"");
             if body.len() > max_bytes {
                 return Err(TooLarge { max: max_bytes }.into());

@@ -127,5 +127,5 @@ async fn plain_http_needs_the_operators_word() {
 #[tokio::test]
 async fn a_data_url_needs_no_network() {
     let blob = fetcher(Policy::default()).fetch("data:;base64,iVBORw0KGgo=", &limits()).await;
-    assert_eq!(blob.unwrap().content_type, "image/png");
+    assert_eq!(blob.unwrap().content_type(), "image/png");
 }

@@ -19,7 +19,7 @@ fn open(fs_url: &str) -> Store {
 }
 
 fn blob(bytes: &'static [u8]) -> Blob {
-    Blob { content_type: "video/mp4".into(), bytes: bytes.into() }
+    Blob::new("video/mp4", bytes)
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ async fn three_redirects_are_followed_and_a_fourth_is_not() {
     .await;
     let fetcher = fetcher(policy());
     let blob = fetcher.fetch(&outside.url("/3"), &limits()).await.unwrap();
-    assert_eq!(blob.bytes, PNG);
+    assert_eq!(blob.into_bytes(), PNG);
     let failure = refused(&fetcher, &outside.url("/4")).await;
     assert_eq!(failure.kind, Kind::InvalidRequest);
     assert!(failure.message.contains("more than 3 redirects"), "{failure}");
@@ -239,7 +239,7 @@ async fn an_operator_may_let_clients_inside() {
     let named = format!("http://inside.test:{}/", inside.address.port());
     for url in [inside.url("/"), named] {
         let blob = fetcher.fetch(&url, &limits()).await.unwrap();
-        assert_eq!(blob.bytes, &b"secret"[..]);
+        assert_eq!(blob.into_bytes(), &b"secret"[..]);
     }
 }
 

@@ -19,7 +19,7 @@ async fn a_medium_comes_with_its_type() {
         ("/untyped", "application/octet-stream", b""),
     ] {
         let blob = fetcher.fetch(&outside.url(path), &limits()).await.unwrap();
-        assert_eq!((&*blob.content_type, &*blob.bytes), (content_type, bytes), "{path}");
+        assert_eq!(blob, Blob::new(content_type, bytes), "{path}");
     }
 }
 
@@ -37,7 +37,7 @@ async fn a_size_is_refused_as_announced_and_as_sent() {
     .await;
     let fetcher = fetcher(policy());
     let exact = fetcher.fetch(&outside.url("/exact"), &limits()).await.unwrap();
-    assert_eq!(exact.bytes.len(), 1000);
+    assert_eq!(exact.size(), 1000);
     for path in ["/over", "/announced", "/endless"] {
         let failure = refused(&fetcher, &outside.url(path)).await;
         assert_eq!(

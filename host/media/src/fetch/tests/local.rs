@@ -61,7 +61,7 @@ async fn a_file_is_found_by_url_and_by_path() {
     symlink("sub/a b.png", &link).unwrap();
     for url in [url, path, "sub/a b.png".into(), "sub/../sub/a b.png".into(), link] {
         let blob = disk.fetcher.fetch(&url, &limits()).await.unwrap();
-        assert_eq!((&*blob.content_type, &*blob.bytes), ("image/png", PNG), "{url}");
+        assert_eq!(blob, Blob::new("image/png", PNG), "{url}");
     }
 }
 

@@ -88,7 +88,7 @@ async fn many_writers_of_one_name_leave_one_whole_file() {
     let writers = media.iter().map(|bytes| {
         let (store, bytes) = (disk.store.clone(), bytes.clone());
         tokio::spawn(async move {
-            let blob = Blob { content_type: "video/mp4".into(), bytes: bytes.into() };
+            let blob = Blob::new("video/mp4", bytes);
             store.put("a.mp4", blob).await
         })
     });
@@ -127,7 +127,7 @@ async fn a_full_disk_leaves_no_part_behind() {
     const ROOT: &str = "MEDIA_TEST_FULL_DISK";
     // A limit on the size of files stands for the full disk; it holds for a whole process.
     if let Ok(root) = std::env::var(ROOT) {
-        let blob = Blob { content_type: "video/mp4".into(), bytes: vec![1; 1 << 20].into() };
+        let blob = Blob::new("video/mp4", vec![1; 1 << 20]);
         let failure = open(&root).put("a.mp4", blob).await.unwrap_err();
         assert_eq!((failure.kind, failure.public), (Kind::Internal, false), "{failure}");
         return;

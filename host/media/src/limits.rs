@@ -1,18 +1,6 @@
-//! What is fetched, and what the plugin lets be fetched.
+//! What the plugin lets be fetched.
 
 use std::time::Duration;
-
-use bytes::Bytes;
-
-/// An image, a video, or whatever else the host holds for a plugin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blob {
-    /// The media type, in lower case and without parameters; `application/octet-stream` if neither
-    /// the source nor the bytes tell.
-    pub content_type: String,
-    /// The bytes. Clones share them.
-    pub bytes: Bytes,
-}
 
 /// What one fetch may cost and bring. The operator's [`Policy`](crate::Policy) bounds it further.
 #[derive(Clone, Debug)]

@@ -1,14 +1,14 @@
 //! Of what type a medium is: what its source says, or what its first bytes say.
 
 /// The type of bytes nothing is known about.
-pub(crate) const UNKNOWN: &str = "application/octet-stream";
+pub const UNKNOWN: &str = "application/octet-stream";
 
 /// Longer than any registered media type; what is longer is not one.
 const LONGEST: usize = 127;
 
 /// The media type in a `Content-Type` header or a `data:` URL: lower case, without parameters.
 /// `None` if there is none or it says nothing, as many stores of files answer for any file.
-pub(crate) fn declared(value: &str) -> Option<String> {
+pub fn declared(value: &str) -> Option<String> {
     let essence = value.split(';').next().unwrap_or_default().trim();
     let (main, sub) = essence.split_once('/')?;
     let is_token = |part: &str| {
@@ -23,7 +23,7 @@ pub(crate) fn declared(value: &str) -> Option<String> {
 }
 
 /// The media type of these bytes: the declared one, else the one their beginning shows.
-pub(crate) fn of(declared: Option<String>, bytes: &[u8]) -> String {
+pub fn of(declared: Option<String>, bytes: &[u8]) -> String {
     declared
         .unwrap_or_else(|| infer::get(bytes).map_or(UNKNOWN, |kind| kind.mime_type()).to_owned())
 }
