@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dynamo_host_engine::Client;
-use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Kind};
+use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Held, Kind};
 use dynamo_host_request::call::to_engine;
 
 /// Longest answer to a control call, in bytes.
@@ -24,7 +24,7 @@ impl EngineControl for Control {
             return Err(Failure::unavailable("the worker has no engine"));
         };
         // A control call is about no request: there are no token ids.
-        let call = to_engine(call, &[])?;
+        let call = to_engine(call, &[], &Held::default())?;
         let exchange = async {
             let reply = client.send(call).await?;
             let status = reply.status();

@@ -116,6 +116,8 @@ fn append(engine: &impl base64::Engine, bytes: &[u8], to: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
 
     fn in_pieces_of(length: usize, bytes: &[u8]) -> Blob {

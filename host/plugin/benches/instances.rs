@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use common::{BATCHES, SAMPLES, component, timed};
 use criterion::{Criterion, criterion_group, criterion_main};
-use dynamo_host_plugin::{EngineReport, Fresh, Grant, Grants, Limits, Plugin, Request, Runtime};
+use dynamo_host_plugin::{
+    EngineReport, Fresh, Grant, Grants, Held, Limits, Plugin, Request, Runtime,
+};
 
 /// Too long to be copied anywhere without being noticed.
 const PROMPT_TOKENS: u32 = 32_000;
@@ -33,14 +35,16 @@ fn instances(criterion: &mut Criterion) {
         bencher.iter_custom(|calls| {
             tokio.block_on(timed(calls, 1, async || {
                 let mut session = plugin.session().await.unwrap();
-                black_box(session.plan(&state, &request, prompt.clone()).await.unwrap());
+                black_box(
+                    session.plan(&state, &request, prompt.clone(), Held::default()).await.unwrap(),
+                );
             }))
         });
     });
     for (sample, batch) in SAMPLES.iter().flat_map(|sample| BATCHES.map(|batch| (sample, batch))) {
         let events = sample.batch(batch);
         let mut session = tokio.block_on(plugin.session()).unwrap();
-        tokio.block_on(session.plan(&state, &request, prompt.clone())).unwrap();
+        tokio.block_on(session.plan(&state, &request, prompt.clone(), Held::default())).unwrap();
         let converted = tokio.block_on(session.push(&events)).unwrap();
         assert_eq!(converted.chunks.len(), batch, "every event makes a chunk");
         group.bench_function(format!("push/{}/{batch}", sample.name), |bencher| {

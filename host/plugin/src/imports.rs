@@ -13,7 +13,7 @@ use crate::bindings::{
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{AdapterStore, Call, Failure, Grant, Grants, Limits, MediaAccess, PeerCalls};
+use crate::{AdapterStore, Call, Failure, Grant, Grants, Held, Limits, MediaAccess, PeerCalls};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -80,6 +80,8 @@ pub(crate) struct State {
     plugin: Arc<str>,
     /// Dynamo's id of the request the instance serves; empty while it serves none.
     pub(crate) request: Arc<str>,
+    /// What the request keeps from the plugin.
+    pub(crate) held: Held,
     pub(crate) hooks: Hooks,
     pub(crate) deadline: Arc<Deadline>,
     log_lines_left: u32,
@@ -112,6 +114,7 @@ impl State {
             stderr,
             plugin,
             request: Arc::default(),
+            held: Held::default(),
             hooks,
             deadline,
             log_lines_left: LOG_LINES,
@@ -235,7 +238,8 @@ impl engine::Host for State {
             );
         };
         let asked = Instant::now();
-        let call = self.take_call(call)?;
+        let mut call = self.take_call(call)?;
+        call.body = self.held.put_back(call.body);
         let answer = control.send(call).await;
         self.deadline.extend(asked.elapsed());
         Ok(match answer {

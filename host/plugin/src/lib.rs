@@ -17,6 +17,7 @@ mod calls;
 mod deadline;
 mod grants;
 mod handles;
+mod held;
 mod imports;
 mod instance;
 mod limits;
@@ -41,6 +42,7 @@ pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Output, Source, Step}
 pub use dynamo_host_blob::Blob;
 pub use dynamo_host_failure::{Failure, Kind};
 pub use grants::{Grant, Grants, UnknownGrant};
+pub use held::Held;
 pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
 pub use limits::Limits;
 pub use load::LoadError;

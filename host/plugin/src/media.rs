@@ -43,7 +43,8 @@ impl media::Host for State {
         let Some(access) = self.hooks.media.clone() else { return Ok(Err(no_media())) };
         limits.max_bytes = limits.max_bytes.min(self.media_bytes_left);
         let asked = Instant::now();
-        let fetched = access.fetch(&url, limits).await;
+        let url = self.held.put_back(url.into_bytes());
+        let fetched = access.fetch(&String::from_utf8_lossy(&url), limits).await;
         self.deadline.extend(asked.elapsed());
         Ok(match fetched {
             Ok(blob) => self.hold(blob)?.map_err(types::Failure::from),

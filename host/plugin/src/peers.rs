@@ -49,6 +49,7 @@ impl peers::Host for State {
             return Ok(Err(failure.into()));
         };
         let asked = Instant::now();
+        let body = self.held.put_back(body);
         let opened = calls.open(&endpoint, &self.request, body).await;
         self.deadline.extend(asked.elapsed());
         Ok(match opened {

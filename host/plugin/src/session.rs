@@ -9,7 +9,7 @@ use crate::bindings::contract::{self, Configured, Manifest, Setup, Start};
 use crate::bindings::types::{EngineReport, Request};
 use crate::imports::{State, Tokens};
 use crate::instance::Instance;
-use crate::{Blob, Failure, Output, Plugin, Step};
+use crate::{Blob, Failure, Held, Output, Plugin, Step};
 
 /// What a plugin decided about one request. The converter stays in the session.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ impl Session {
         Session { plugin, instance: Some(instance), converter: None }
     }
 
-    /// Decides what to do with `request`. `state` is what `configure` made.
+    /// Decides what to do with `request`. `state` is what `configure` made, `held` what was taken out
+    /// of the request.
     ///
     /// # Errors
     /// The plugin's refusal, or the failure of its code, after which the session is spent.
@@ -47,8 +48,10 @@ impl Session {
         state: &Vec<u8>,
         request: &Request,
         prompt: Arc<[u32]>,
+        held: Held,
     ) -> Result<ResponsePlan, Failure> {
         let instance = self.instance()?;
+        instance.store().data_mut().held = held;
         let plan = instance.plan(state, request, prompt).await?;
         let next = match plan.next {
             Some(step) => Some(instance.resolve(|host| host.take_step(step))?),

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{all_grants, guest, told_to};
 use dynamo_host_plugin::{
-    Blob, Failure, Grant, Grants, Hooks, Kind, Limits, LoadError, MediaAccess, MediaLimits, Plugin,
-    Request, ResponsePlan, Runtime,
+    Blob, Failure, Grant, Grants, Held, Hooks, Kind, Limits, LoadError, MediaAccess, MediaLimits,
+    Plugin, Request, ResponsePlan, Runtime,
 };
 use serde_json::{Value, json};
 
@@ -51,7 +51,12 @@ async fn plan(media: &ScriptedMedia, limits: Limits, body: Value) -> Result<Resp
     let plugin = Plugin::load(&runtime, &guest("moves_media"), &all_grants()).await.unwrap();
     plugin.connect(Hooks { media: Some(Arc::new(media.clone())), ..Hooks::default() });
     let request = Request { body: body.to_string().into_bytes(), ..told_to("move") };
-    plugin.session().await.unwrap().plan(&vec![0xc0], &request, Arc::from([])).await
+    plugin
+        .session()
+        .await
+        .unwrap()
+        .plan(&vec![0xc0], &request, Arc::from([]), Held::default())
+        .await
 }
 
 fn chunks(plan: &ResponsePlan) -> Vec<Value> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{misbehave, told_to};
-use dynamo_host_plugin::{Failure, Kind, Limits, Output, Plugin, ResponsePlan};
+use dynamo_host_plugin::{Failure, Held, Kind, Limits, Output, Plugin, ResponsePlan};
 
 /// So patient that a slow machine does not matter where time is not the point.
 fn limits() -> Limits {
@@ -21,13 +21,16 @@ fn impatient() -> Limits {
 
 async fn plan(plugin: &Plugin, what: &str, ids: &[u32]) -> Result<ResponsePlan, Failure> {
     let mut session = plugin.session().await?;
-    session.plan(&vec![0xc0], &told_to(what), Arc::from(ids)).await
+    session.plan(&vec![0xc0], &told_to(what), Arc::from(ids), Held::default()).await
 }
 
 /// Plans a request that behaves, then converts `event`.
 async fn push(plugin: &Plugin, event: &str) -> Result<Output, Failure> {
     let mut session = plugin.session().await?;
-    session.plan(&vec![0xc0], &told_to("nothing"), Arc::from([])).await.expect("plans");
+    session
+        .plan(&vec![0xc0], &told_to("nothing"), Arc::from([]), Held::default())
+        .await
+        .expect("plans");
     let first = session.push(&[event.into()]).await;
     if first.is_err() {
         let again = session.push(&["x".into()]).await.expect_err("a spent instance is not used");

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{all_grants, guest, told_to};
 use dynamo_host_plugin::{
-    Failure, Grant, Grants, Hooks, Kind, Limits, LoadError, PeerCalls, PeerChunks, Plugin, Request,
-    ResponsePlan, Runtime,
+    Failure, Grant, Grants, Held, Hooks, Kind, Limits, LoadError, PeerCalls, PeerChunks, Plugin,
+    Request, ResponsePlan, Runtime,
 };
 
 /// Workers that answer as a test says, and note what they were asked and what was given up.
@@ -71,7 +71,12 @@ async fn plan(peers: &ScriptedPeers, limits: Limits, body: &str) -> Result<Respo
     let plugin = Plugin::load(&runtime, &guest("asks_peers"), &all_grants()).await.unwrap();
     plugin.connect(Hooks { peers: Some(Arc::new(peers.clone())), ..Hooks::default() });
     let request = Request { body: body.into(), ..told_to("ask") };
-    plugin.session().await.unwrap().plan(&vec![0xc0], &request, Arc::from([])).await
+    plugin
+        .session()
+        .await
+        .unwrap()
+        .plan(&vec![0xc0], &request, Arc::from([]), Held::default())
+        .await
 }
 
 #[tokio::test]

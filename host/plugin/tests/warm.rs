@@ -6,7 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{all_grants, guest, told_to};
-use dynamo_host_plugin::{Kind, Limits, Plugin, Runtime, Session};
+use dynamo_host_plugin::{Held, Kind, Limits, Plugin, Runtime, Session};
 
 async fn warm() -> Plugin {
     let limits = Limits { instances: 8, ..Limits::default() };
@@ -15,7 +15,8 @@ async fn warm() -> Plugin {
 
 /// Plans a request, and says how many the instance had served before.
 async fn served_before(session: &mut Session, state: &Vec<u8>) -> u8 {
-    let plan = session.plan(state, &told_to("nothing"), Arc::from([])).await.unwrap();
+    let plan =
+        session.plan(state, &told_to("nothing"), Arc::from([]), Held::default()).await.unwrap();
     plan.preface[0][0]
 }
 
@@ -57,8 +58,10 @@ async fn a_response_that_is_dropped_takes_its_instance_with_it() {
 async fn an_instance_that_trapped_is_never_used_again() {
     let plugin = warm().await;
     let mut trapped = plugin.session().await.unwrap();
-    let failure =
-        trapped.plan(&state(), &told_to("trap"), Arc::from([])).await.expect_err("it traps");
+    let failure = trapped
+        .plan(&state(), &told_to("trap"), Arc::from([]), Held::default())
+        .await
+        .expect_err("it traps");
     assert_eq!(failure.kind, Kind::Internal);
     trapped.close().await;
     let mut next = plugin.session().await.unwrap();

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_failure::Failure;
-use dynamo_host_plugin::{self as plugin, Output, PeerChunks, ResponsePlan, Session, Source, Step};
+use dynamo_host_plugin::{
+    self as plugin, Held, Output, PeerChunks, ResponsePlan, Session, Source, Step,
+};
 use futures::stream::{self, Stream};
 use tokio::runtime::Handle;
 
@@ -52,8 +54,9 @@ pub struct Response<E: Exchange> {
     exchange: Arc<E>,
     session: Option<Session>,
     stage: Stage<E::Reply>,
-    /// The token ids of the request.
+    /// What stays of the request for its calls: the token ids, and long data.
     ids: Arc<[u32]>,
+    held: Held,
     /// Chunks that wait to be taken.
     chunks: VecDeque<Vec<u8>>,
     /// What ends the response once the chunks are taken.
@@ -76,6 +79,7 @@ impl<E: Exchange> Response<E> {
         session: Session,
         plan: ResponsePlan,
         ids: Arc<[u32]>,
+        held: Held,
         cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
         leaving: Arc<AtomicBool>,
     ) -> Self {
@@ -84,6 +88,7 @@ impl<E: Exchange> Response<E> {
             session: Some(session),
             stage: plan.next.map_or(Stage::Over, Stage::Next),
             ids,
+            held,
             chunks: plan.preface.into(),
             failure: None,
             abort: None,
@@ -257,10 +262,10 @@ impl<E: Exchange> Response<E> {
     /// The call as it is sent. Blobs are encoded aside: they may be long.
     async fn ready(&mut self, call: plugin::Call) -> Result<Call, Failure> {
         if call.inlays.is_empty() {
-            return to_engine(call, &self.ids);
+            return to_engine(call, &self.ids, &self.held);
         }
-        let ids = self.ids.clone();
-        aside(move || to_engine(call, &ids)).await
+        let (ids, held) = (self.ids.clone(), self.held.clone());
+        aside(move || to_engine(call, &ids, &held)).await
     }
 
     /// The source has ended.

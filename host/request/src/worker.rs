@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dynamo_host_failure::{Failure, Kind};
-use dynamo_host_plugin::{Plugin, Request};
+use dynamo_host_plugin::{Held, Plugin, Request};
 
 use crate::response::Response;
 use crate::{Codec, Exchange, FreshSource, Payload};
@@ -94,6 +94,8 @@ impl<E: Exchange> Worker<E> {
     /// The plugin's refusal, or why it could not be asked.
     pub async fn respond(&self, incoming: Incoming) -> Result<Response<E>, Failure> {
         let Payload { body, token_ids } = Payload::read(&incoming.payload, incoming.codec)?;
+        let fresh = self.fresh.draw();
+        let (body, held) = Held::take_out(body, &fresh.request_id);
         let request = Request {
             id: incoming.id,
             body,
@@ -101,7 +103,7 @@ impl<E: Exchange> Worker<E> {
             trace_headers: incoming.trace_headers,
             adapters: self.adapters.0.load().to_vec(),
             probe: incoming.probe,
-            fresh: self.fresh.draw(),
+            fresh,
         };
         let ids = token_ids.unwrap_or_default();
         let mut session = self.plugin.session().await?;
@@ -109,7 +111,7 @@ impl<E: Exchange> Worker<E> {
         // A plugin that waits for another worker or a medium is not kept waiting for nobody.
         let planned = tokio::select! {
             biased;
-            planned = session.plan(&self.state, &request, ids.clone()) => planned,
+            planned = session.plan(&self.state, &request, ids.clone(), held.clone()) => planned,
             () = &mut cancelled => {
                 return Err(Failure::new(Kind::Cancelled, "the client left"));
             }
@@ -126,6 +128,7 @@ impl<E: Exchange> Worker<E> {
             session,
             plan,
             ids,
+            held,
             cancelled,
             self.leaving.clone(),
         ))
