@@ -60,6 +60,13 @@ plugins: setup ## The plugins, as WebAssembly components.
 setup: ## What the build needs from the system; installs only what is missing.
 	@$(SETUP)/system.sh
 
+SIZE ?= 64M
+CLIENTS ?= 8
+.PHONY: measure-media
+measure-media: build ## Memory of the host while CLIENTS fetch an image of SIZE each.
+	@$(INSTALL) frontend && $(INSTALL) procedural
+	python3 tests/measure/media_memory.py --size $(SIZE) --clients $(CLIENTS)
+
 .PHONY: fmt
 fmt: ## Formats the Rust code.
 	cargo fmt --all

@@ -8,8 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from harness.engines import installed
-from harness.process import Failed
+from stage import Failed, installed
 
 
 def describe(video: Path) -> str:

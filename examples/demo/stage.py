@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "e2e"))
 from harness.deployment import Deployment  # noqa: E402
+from harness.engines import installed  # noqa: E402, F401
 from harness.process import Failed, free_port  # noqa: E402
 
 
