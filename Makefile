@@ -1,6 +1,5 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists all.
 
-PROMPT ?= What is the capital of France?
 export PROMPT
 
 SETUP := tests/setup
@@ -19,13 +18,19 @@ help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
+demo: PROMPT ?= What is the capital of France?
 demo: build ## Asks PROMPT through frontend, plugin and llama.cpp; stays up with a terminal.
 	python3 examples/demo/demo.py "$$PROMPT"
 
+.PHONY: demo-video
+demo-video: PROMPT ?= a quiet night by the sea
+demo-video: build ## Renders PROMPT through frontend, plugin and a stand-in engine; leaves a video.
+	python3 examples/demo/video.py "$$PROMPT"
+
 .PHONY: test
-test: unit conformance ## Everything that needs no 6-GB engine, end to end with llama.cpp included.
-	@$(INSTALL) frontend && $(INSTALL) llama
-	$(PYTEST) tests/e2e --engine llama
+test: unit conformance ## Everything that needs no 6-GB engine, end to end with small ones included.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural
+	$(PYTEST) tests/e2e --engine llama --engine procedural
 
 .PHONY: test-sglang
 test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels substituted).
@@ -54,6 +59,13 @@ plugins: setup ## The plugins, as WebAssembly components.
 .PHONY: setup
 setup: ## What the build needs from the system; installs only what is missing.
 	@$(SETUP)/system.sh
+
+SIZE ?= 64M
+CLIENTS ?= 8
+.PHONY: measure-media
+measure-media: build ## Memory of the host while CLIENTS fetch an image of SIZE each.
+	@$(INSTALL) frontend && $(INSTALL) procedural
+	python3 tests/measure/media_memory.py --size $(SIZE) --clients $(CLIENTS)
 
 .PHONY: fmt
 fmt: ## Formats the Rust code.

@@ -293,7 +293,8 @@ async fn warm_worker(
 ) -> Result<Worker<Option<Client>>, HostError> {
     let state = configured.state.clone();
     let worker = Worker::new(plugin.clone(), state, backend.client(), SystemFresh)
-        .with_adapters(adapters.map(Adapters::names).unwrap_or_default());
+        .with_adapters(adapters.map(Adapters::names).unwrap_or_default())
+        .with_concurrency(configured.registration.concurrency);
     warm_up::run(&worker, configured.warm_up.clone())
         .await
         .map_err(|failure| plugin_failed(plugin, "warm-up", failure))?;

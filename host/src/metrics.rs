@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dynamo_host_plugin::{Instrument, Manifest, Metric, MetricSink};
 use prometheus::{
-    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 
 /// Label combinations one metric may have: a plugin that puts a request's id into a label must not
@@ -19,6 +20,9 @@ pub struct Metrics {
     /// Times the engine was started again.
     pub engine_restarts: IntCounter,
     plugin: Vec<Option<Recorder>>,
+    /// In bytes; shown by `largest_instance`.
+    most_memory: AtomicU64,
+    largest_instance: IntGauge,
     dropped: IntCounter,
 }
 
@@ -46,6 +50,10 @@ impl Metrics {
             "dynamo_host_engine_restarts_total",
             "Times the engine was started again after it had ended",
         )?;
+        let largest_instance = IntGauge::new(
+            "dynamo_host_plugin_memory_peak_bytes",
+            "The most linear memory an instance of the plugin has had",
+        )?;
         let dropped = IntCounter::new(
             "dynamo_host_plugin_values_dropped_total",
             "Values the plugin recorded that its instruments could not take",
@@ -56,6 +64,7 @@ impl Metrics {
         )?;
         info.with_label_values(&[manifest.name.as_str(), manifest.version.as_str(), digest]).set(1);
         registry.register(Box::new(engine_restarts.clone()))?;
+        registry.register(Box::new(largest_instance.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
         registry.register(Box::new(info))?;
         let recorders = manifest.metrics.iter().map(|metric| {
@@ -64,11 +73,20 @@ impl Metrics {
                 .ok()
         });
         let plugin = recorders.collect();
-        Ok(Arc::new(Metrics { registry, engine_restarts, plugin, dropped }))
+        Ok(Arc::new(Metrics {
+            registry,
+            engine_restarts,
+            plugin,
+            most_memory: AtomicU64::new(0),
+            largest_instance,
+            dropped,
+        }))
     }
 
     /// All of them in the Prometheus text format.
     pub fn text(&self) -> String {
+        let most_memory = self.most_memory.load(Ordering::Relaxed);
+        self.largest_instance.set(i64::try_from(most_memory).unwrap_or(i64::MAX));
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             tracing::warn!("metrics cannot be written: {error}");
@@ -132,6 +150,10 @@ impl MetricSink for Metrics {
         if !recorder.is_some_and(|recorder| recorder.record(value, labels)) {
             self.dropped.inc();
         }
+    }
+
+    fn instance_grew(&self, bytes: usize) {
+        self.most_memory.fetch_max(bytes as u64, Ordering::Relaxed);
     }
 }
 

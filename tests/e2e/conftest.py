@@ -1,7 +1,8 @@
 """The parts every test talks to: one frontend for all, one worker for each kind of engine.
 
 `--engine` chooses the kinds of engine (repeat it for several). Tests that end or break their worker
-ask for it with `worker`, like all others: the next test gets a new one when the old is gone.
+ask for it with `worker`, like all others: the next test gets a new one when the old is gone. What is
+about images and videos has workers of its own, on the procedural stand-in (`--engine procedural`).
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from client import Client
 from harness.deployment import Deployment, Worker
-from harness.engines import ENGINES, Engine
+from harness.engines import ENGINES, PROCEDURAL, Engine
 from harness.process import Process
 
 CANARY = {
@@ -21,7 +22,7 @@ CANARY = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--engine", action="append", choices=list(ENGINES), help="default: llama")
+    parser.addoption("--engine", action="append", choices=[*ENGINES, PROCEDURAL], help="default: llama")
 
 
 def _engines(config: pytest.Config) -> list[str]:
@@ -30,22 +31,28 @@ def _engines(config: pytest.Config) -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" in metafunc.fixturenames:
-        metafunc.parametrize("engine", _engines(metafunc.config), indirect=True, scope="session")
+        text = [name for name in _engines(metafunc.config) if name in ENGINES]
+        metafunc.parametrize("engine", text, indirect=True, scope="session")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "no_engine: says nothing about the kind of engine; runs with llama only")
+    config.addinivalue_line("markers", "procedural: about images and videos; runs with the procedural stand-in")
     config.addinivalue_line("markers", "tiny_sglang: starts SGLang with the tiny model itself; runs beside sglang-tiny")
     config.addinivalue_line("markers", "replaces_worker: ends or breaks its worker, which is slow with SmolLM2 on SGLang")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def wanted(item: pytest.Item) -> bool:
+        if item.get_closest_marker("procedural"):
+            return PROCEDURAL in _engines(config)
         if item.get_closest_marker("no_engine"):
             return "llama" in _engines(config)
         if item.get_closest_marker("tiny_sglang"):
             # Parametrized or not: once is enough.
             return "sglang-tiny" in _engines(config) and "sglang-smollm2" not in item.name and "llama" not in item.name
+        if _engines(config) == [PROCEDURAL]:
+            return False
         # SGLang takes a minute to start again: the tiny model shows the same as the larger one.
         return not (item.get_closest_marker("replaces_worker") and "[sglang-smollm2" in item.name)
 

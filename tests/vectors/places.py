@@ -5,7 +5,10 @@ import json
 # Dynamo's names of worker types, and the plugins that are them.
 PLUGINS = {"decode": "decode", "disagg_decode": "decode", "prefill": "prefill",
            "disagg_prefill": "prefill", "embedding": "embedding", "rerank": "rerank",
-           "dllm": "llm_diffusion"}
+           "dllm": "llm_diffusion", "image_diffusion": "image_diffusion",
+           "video_generation": "video_generation"}
+# Their engines have no KV cache, and nothing to say about tokens.
+DIFFUSERS = {"image_diffusion", "video_generation"}
 MODES = {"agg": "null", "decode": "decode", "prefill": "prefill"}
 
 # The recording machine, and the engine it pretended to have.
@@ -55,6 +58,8 @@ def registration(vector, LeftOut, known):
     known("expected", expected, "served_endpoints", "register_model",
           # Routes, metrics, shutdown and warm-up are the host's, or cases of their own.
           "engine_routes", "other", "unregistered_on_shutdown")
+    if plugin(vector) in DIFFUSERS:
+        return diffuser(given, expected)
     server = {
         "disaggregation_mode": MODES[given["serving_mode"]],
         "context_length": CONTEXT_LENGTH,
@@ -92,6 +97,31 @@ def registration(vector, LeftOut, known):
             "kv_cache_block_size": registered["kv_cache_block_size"],
             "runtime_config": {"$subset": runtime_config(registered["runtime_config"], vector)},
             "concurrency": None,
+        },
+        "health_check": served["health_check_payload"],
+    }
+
+
+def diffuser(given, expected):
+    [registered] = expected["register_model"]
+    [served] = expected["served_endpoints"]
+    return {
+        "settings": given["dynamo_args_overrides"],
+        "engine": {
+            "model_path": registered["model_path"],
+            "served_name": registered["model_name"],
+            "answers": {"/server_info": {"dp_size": 1} | given["server_args_overrides"]},
+        },
+        "registration": {
+            "model_types": registered["model_type"],
+            "input": registered["model_input"].lower(),
+            "worker_type": registered["worker_type"],
+            "needs": registered["needs"],
+            "component": registered["endpoint"].split(".")[1],
+            "kv_cache_block_size": 0,
+            "runtime_config": registered["runtime_config"] or {},
+            # Dynamo's worker has a lock instead, or the engine's queue.
+            "concurrency": 1,
         },
         "health_check": served["health_check_payload"],
     }
@@ -135,6 +165,10 @@ def health(vector, LeftOut, known):
             raise LeftOut("an engine without a bootstrap server is none that does prefill")
     if plugin(vector) == "llm_diffusion":
         server = {"dllm_algorithm": "LowConfidence"}
+    model_path = "/models/test-model"
+    if plugin(vector) in DIFFUSERS:
+        # Dynamo names the model by its path there.
+        model_path = given.get("model") or model_path
     files = {}
     if "bos" in engine:
         # A tokenizer without such a token says so.
@@ -144,7 +178,7 @@ def health(vector, LeftOut, known):
     return {
         "settings": settings,
         "engine": {
-            "model_path": "/models/test-model",
+            "model_path": model_path,
             "served_name": given.get("model") or "test-model",
             "answers": {"/server_info": server},
             "files": files,

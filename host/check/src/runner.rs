@@ -176,6 +176,8 @@ struct NoMetrics;
 
 impl MetricSink for NoMetrics {
     fn record(&self, _metric: u32, _value: f64, _labels: &[String]) {}
+
+    fn instance_grew(&self, _bytes: usize) {}
 }
 
 fn fresh(fresh: &case::Fresh) -> Fresh {

@@ -334,6 +334,23 @@ async fn a_connection_closed_while_idle_fails_no_request() {
 }
 
 #[tokio::test]
+async fn a_connection_on_which_the_engine_failed_is_not_used_again() {
+    let client = server(|mut stream, number| async move {
+        request(&mut stream).await;
+        let status = if number == 0 { "500 Internal Server Error" } else { "200 OK" };
+        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
+        say(&mut stream, answer).await;
+        // Whoever would send on this connection would wait for ever.
+        std::future::pending().await
+    })
+    .await;
+    let failed = client.send(generate(Framing::Whole)).await.unwrap();
+    assert_eq!(failed.status(), 500);
+    assert_eq!(failed.whole(1000).await.unwrap(), "ok");
+    assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
+}
+
+#[tokio::test]
 async fn a_reader_that_does_not_read_stops_the_engine() {
     let written = Arc::new(AtomicUsize::new(0));
     let counted = written.clone();

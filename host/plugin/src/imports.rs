@@ -38,6 +38,9 @@ pub struct EngineReply {
 pub trait MetricSink: Send + Sync + 'static {
     /// `metric` is a position in the manifest; the sink checks it and the labels.
     fn record(&self, metric: u32, value: f64, labels: &[String]);
+
+    /// An instance's linear memory now has so many bytes.
+    fn instance_grew(&self, bytes: usize);
 }
 
 /// Where the granted imports lead. An import without a hook traps: nothing is granted that the
@@ -108,7 +111,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
         State {
-            limiter: Limiter::new(limits),
+            limiter: Limiter::new(limits, hooks.metrics.clone()),
             table,
             wasi: crate::wasi::empty_context(&stderr),
             stderr,

@@ -1,8 +1,11 @@
 //! What one plugin may use, and the resource limiter that holds it to that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
+
+use crate::MetricSink;
 
 /// What one instance may use. The defaults suit every plugin we know by a wide margin.
 #[derive(Clone, Debug)]
@@ -42,15 +45,15 @@ const TABLE_ELEMENTS: usize = 20_000;
 
 /// Refuses growth past the limits and remembers that it did, so that the trap that follows (an
 /// allocator that gets no memory aborts) can be given its reason.
-#[derive(Debug)]
 pub(crate) struct Limiter {
     memory_bytes: usize,
     pub(crate) refused: bool,
+    metrics: Option<Arc<dyn MetricSink>>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Limiter { memory_bytes: limits.memory_bytes, refused: false }
+    pub(crate) fn new(limits: &Limits, metrics: Option<Arc<dyn MetricSink>>) -> Self {
+        Limiter { memory_bytes: limits.memory_bytes, refused: false, metrics }
     }
 }
 
@@ -63,6 +66,9 @@ impl ResourceLimiter for Limiter {
     ) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes;
         self.refused |= !allowed;
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| allowed) {
+            metrics.instance_grew(desired);
+        }
         Ok(allowed)
     }
 

@@ -28,6 +28,7 @@ mod medium;
 mod msgpack;
 pub mod payload;
 pub mod response;
+mod slots;
 pub mod splice;
 mod worker;
 

@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use crate::call::to_engine;
 use crate::exchange::{self, Exchange, Reply};
 use crate::medium::{Medium, Piece, aside, with_media};
+use crate::slots::{Slot, Slots};
 
 /// Most events that cross to the plugin in one call. Batches grow by themselves under load, where
 /// they halve the cost of a chunk; beyond this they would only delay the first chunk of the batch.
@@ -66,6 +67,9 @@ pub struct Response<E: Exchange> {
     /// Whether the engine has been called.
     called: bool,
     cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+    slots: Slots,
+    /// Its place at the engine, from the first call on until nothing more is wanted of it.
+    slot: Option<Slot>,
     leaving: Arc<AtomicBool>,
     /// Batches, kept between turns so that a token costs no allocation here. The list of events
     /// only grows: its first places hold the batch.
@@ -81,6 +85,7 @@ impl<E: Exchange> Response<E> {
         ids: Arc<[u32]>,
         held: Held,
         cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+        slots: Slots,
         leaving: Arc<AtomicBool>,
     ) -> Self {
         Response {
@@ -94,6 +99,8 @@ impl<E: Exchange> Response<E> {
             abort: None,
             called: false,
             cancelled,
+            slots,
+            slot: None,
             leaving,
             arrived: Vec::new(),
             events: Vec::new(),
@@ -186,6 +193,8 @@ impl<E: Exchange> Response<E> {
                     }
                     None => {
                         self.abort = None;
+                        // A client that takes its medium slowly keeps nobody waiting.
+                        self.slot = None;
                         self.stage = Stage::Handing(medium.finish(reply.content_type()));
                     }
                 }
@@ -211,6 +220,17 @@ impl<E: Exchange> Response<E> {
     /// Waits as long as the step says, then calls whom it says.
     async fn begin(&mut self, step: Step) -> Result<(), Failure> {
         let Step { source, after, abort } = step;
+        if self.slot.is_none() && matches!(source, Source::Engine(_)) {
+            let slot = tokio::select! {
+                biased;
+                () = &mut self.cancelled => {
+                    self.give_up();
+                    return Ok(());
+                }
+                slot = self.slots.take() => slot,
+            };
+            self.slot = Some(slot);
+        }
         self.abort = match abort {
             Some(call) => Some(self.ready(call).await?),
             None => None,
@@ -331,6 +351,9 @@ impl<E: Exchange> Response<E> {
             self.abort = None;
             self.stage = Stage::Next(step);
         }
+        if matches!(self.stage, Stage::Over) {
+            self.slot = None;
+        }
         Ok(())
     }
 
@@ -365,6 +388,7 @@ impl<E: Exchange> Response<E> {
     fn end_early(&mut self) {
         // The connection goes first: for most engines that alone is the abort.
         self.stage = Stage::Over;
+        self.slot = None;
         self.send_abort();
     }
 

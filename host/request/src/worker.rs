@@ -11,6 +11,7 @@ use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Held, Plugin, Request};
 
 use crate::response::Response;
+use crate::slots::Slots;
 use crate::{Codec, Exchange, FreshSource, Payload};
 
 /// A request as Dynamo delivers it.
@@ -53,6 +54,7 @@ pub struct Worker<E> {
     exchange: Arc<E>,
     fresh: Box<dyn FreshSource>,
     adapters: AdapterNames,
+    slots: Slots,
     leaving: Arc<AtomicBool>,
 }
 
@@ -65,6 +67,7 @@ impl<E: Exchange> Worker<E> {
             exchange: Arc::new(exchange),
             fresh: Box::new(fresh),
             adapters: AdapterNames::default(),
+            slots: Slots::default(),
             leaving: Arc::default(),
         }
     }
@@ -78,6 +81,17 @@ impl<E: Exchange> Worker<E> {
     pub fn with_adapters(mut self, adapters: AdapterNames) -> Self {
         self.adapters = adapters;
         self
+    }
+
+    /// Lets `count` responses use the engine at once; none for as many as come.
+    pub fn with_concurrency(mut self, count: Option<u32>) -> Self {
+        self.slots = Slots::new(count);
+        self
+    }
+
+    /// Whether the engine works on as many requests as it can, so that one more would have to wait.
+    pub fn is_fully_at_work(&self) -> bool {
+        self.slots.are_taken()
     }
 
     /// Says that the worker is going away: from now on a response that its engine fails is one
@@ -130,6 +144,7 @@ impl<E: Exchange> Worker<E> {
             ids,
             held,
             cancelled,
+            self.slots.clone(),
             self.leaving.clone(),
         ))
     }

@@ -104,6 +104,7 @@ mod tests {
             arguments: vec!["--page-size".into(), "16".into()],
             host: "127.0.0.1".into(),
             port: 28200,
+            scratch: "/scratch".into(),
         }
     }
 

@@ -12,6 +12,7 @@
 //! engines' work, [`registration`] and [`health`] how a worker stands in Dynamo.
 
 pub mod choices;
+pub mod diffusion;
 pub mod disagg;
 pub mod encode;
 pub mod endpoints;

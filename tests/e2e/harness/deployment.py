@@ -167,7 +167,7 @@ class Deployment:
             f"host-{name}",
             [
                 HOST_BINARY,
-                *("--plugin", engine.plugin),
+                *([engine.worker_flag] if engine.worker_flag else ["--plugin", engine.plugin]),
                 *("--model-path", engine.model),
                 *("--served-model-name", name),
                 *("--endpoint", f"dyn://{endpoint}"),

@@ -32,6 +32,8 @@ class Engine:
     program: list[str]
     # Flags of the host, beside --plugin and --model-path; those it does not know go to the engine.
     arguments: list[str] = field(default_factory=list)
+    # The flag that selects the plugin as operators do; none for `--plugin`.
+    worker_flag: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     # Seconds it may take to load on two cores that others use too.
     patience: float = 60
@@ -144,6 +146,25 @@ def sglang_pair(model: str) -> tuple[Engine, Engine]:
         }
     return pair
 
+
+def procedural(kind: str) -> Engine:
+    """The stand-in for SGLang's diffusion server, with its model for `image` or `video`: no model is
+    behind it (tests/engines/procedural_diffusion)."""
+    python = installed("venv.sh", "procedural") / "bin" / "python"
+    program = str(REPOSITORY / "tests" / "engines" / "procedural_diffusion")
+    flag = {"image": "--image-diffusion-worker", "video": "--video-generation-worker"}[kind]
+    return Engine(
+        name=f"procedural-{kind}",
+        plugin={"image": "image_diffusion", "video": "video_generation"}[kind],
+        model=Path(program) / "models" / kind,
+        program=["python", program, "serve"],
+        worker_flag=flag,
+        arguments=["--engine-command", f"{python} {program} serve"],
+    )
+
+
+# Of the engines below each answers questions; this one draws.
+PROCEDURAL = "procedural"
 
 ENGINES = {
     "llama": llama,

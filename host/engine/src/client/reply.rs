@@ -19,7 +19,7 @@ use crate::events::{Events, Framing, Gather, TooLarge};
 ///
 /// Dropping it before its end closes the connection: the engine stops generating (SGLang and
 /// llama.cpp both abort a request whose client is gone). After its end the connection goes back
-/// to the pool.
+/// to the pool, unless the server has failed (5xx).
 pub struct Reply {
     status: u16,
     content_type: Option<HeaderValue>,
@@ -159,7 +159,9 @@ impl Reply {
                     return Poll::Ready(Err(error));
                 }
                 None => {
-                    let reusable = connection.poll_reusable(cx);
+                    // A server that has failed may close right behind its answer, as uvicorn does
+                    // after an exception: too late to be noticed by whoever comes next.
+                    let reusable = self.status < 500 && connection.poll_reusable(cx);
                     if let Some(connection) = self.connection.take_if(|_| reusable) {
                         self.pool.put(connection);
                     }
