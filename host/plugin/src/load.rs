@@ -192,7 +192,7 @@ fn check_imports(component: &Component, path: &Path, grants: &Grants) -> Result<
             check_version(version, path)?;
         }
         match ours {
-            "types" | "prompt" => {}
+            "types" | "prompt" | "handles" | "calls" => {}
             _ => match ours.parse::<Grant>() {
                 Ok(grant) if grants.has(grant) => {}
                 Ok(grant) => {

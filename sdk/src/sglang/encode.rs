@@ -146,6 +146,7 @@ mod tests {
             arguments: words.iter().map(|word| (*word).to_owned()).collect(),
             host: "127.0.0.1".into(),
             port: 28200,
+            scratch: "/scratch".into(),
         }
     }
 

@@ -99,9 +99,9 @@ fn a_stream_cut_short_can_go_on_elsewhere() {
 fn an_unfinished_answer_the_engine_ended_is_dropped_there() {
     let mut converter = converter(json!({}));
     let mut chunks = Chunks::default();
-    assert_eq!(converter.event(DONE, &mut chunks).unwrap(), Flow::Done);
+    assert!(matches!(converter.event(DONE, &mut chunks).unwrap(), Flow::Done));
     converter.event(stopped(json!(null)).to_string().as_bytes(), &mut chunks).unwrap();
-    assert_eq!(converter.event(DONE, &mut chunks).unwrap(), Flow::Continue);
+    assert!(matches!(converter.event(DONE, &mut chunks).unwrap(), Flow::Continue));
 }
 
 #[test]
