@@ -63,6 +63,11 @@ impl Error {
         self
     }
 
+    /// Whether the client may read the message.
+    pub fn is_public(&self) -> bool {
+        self.0.public
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> Kind {
         self.0.kind
