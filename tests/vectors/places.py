@@ -5,7 +5,8 @@ import json
 # Dynamo's names of worker types, and the plugins that are them.
 PLUGINS = {"decode": "decode", "disagg_decode": "decode", "prefill": "prefill",
            "disagg_prefill": "prefill", "embedding": "embedding", "rerank": "rerank",
-           "dllm": "llm_diffusion"}
+           "dllm": "llm_diffusion", "encode": "multimodal_encode",
+           "mm_worker": "multimodal_worker", "mm_prefill": "multimodal_prefill"}
 MODES = {"agg": "null", "decode": "decode", "prefill": "prefill"}
 
 # The recording machine, and the engine it pretended to have.
