@@ -11,6 +11,11 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest report or model file, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
+/// What a plugin gets of the model that has no engine, and with it no say: configuration, tokenizer
+/// and chat template, as Hugging Face lays models out.
+const USUAL_FILES: [&str; 4] =
+    ["config.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"];
+
 /// Adds to `report` the answers and model files the plugin asks for. One that is not there is left
 /// out: the plugin decides what it cannot do without.
 pub async fn gather(
@@ -18,7 +23,10 @@ pub async fn gather(
     model_folder: Option<&Path>,
     report: EngineReport,
 ) -> EngineReport {
-    let Some((client, contact)) = engine else { return report };
+    let Some((client, contact)) = engine else {
+        let files = files(model_folder, USUAL_FILES).await;
+        return EngineReport { files, ..report };
+    };
     let mut answers = Vec::with_capacity(contact.reports.len());
     for path in &contact.reports {
         match client.get(path, TIMEOUT, MAX_BYTES).await {
@@ -29,11 +37,18 @@ pub async fn gather(
             Err(error) => tracing::warn!("the engine reports nothing at {path}: {error}"),
         }
     }
+    let files = files(model_folder, contact.model_files.iter().map(String::as_str)).await;
+    EngineReport { answers, files, ..report }
+}
+
+/// The files of these names in the model's folder, if it is known.
+async fn files<'a>(
+    folder: Option<&Path>,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
-    let wanted = model_folder
-        .into_iter()
-        .flat_map(|folder| contact.model_files.iter().map(move |name| (folder, name)));
-    for (folder, name) in wanted {
+    let Some(folder) = folder else { return files };
+    for name in names {
         // Names come from the plugin: a file of the model, not a way out of its folder.
         if Path::new(name).components().count() != 1 || name.contains("..") {
             tracing::warn!("the plugin asks for `{name}`, which is no file of the model");
@@ -44,13 +59,13 @@ pub async fn gather(
                 tracing::warn!("the model's {name} is too long");
             }
             Ok(bytes) => match as_json(name, bytes) {
-                Some(json) => files.push((name.clone(), json)),
+                Some(json) => files.push((name.to_owned(), json)),
                 None => tracing::warn!("the model's {name} is not JSON"),
             },
             Err(_) => tracing::debug!("the model has no {name}"),
         }
     }
-    EngineReport { answers, files, ..report }
+    files
 }
 
 /// A file as a report holds it: JSON as it is, a text of another kind, such as a chat template, as a

@@ -9,7 +9,11 @@ import os
 import signal
 import sys
 
-import xllamacpp
+# Threads that wait by spinning take the processor from whoever else is on this machine. OpenMP reads this
+# when it is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+import xllamacpp  # noqa: E402
 
 
 def read_flags() -> argparse.Namespace:
@@ -38,10 +42,10 @@ def main() -> None:
     params.n_ctx = flags.ctx_size
     params.n_parallel = flags.parallel
     params.endpoint_metrics = flags.metrics
+    params.endpoint_slots = True
     params.ui = not flags.no_ui
     params.offline = flags.offline
     params.cpuparams.n_threads = flags.threads
-    # Threads that wait by spinning take the processor from whoever else is on this machine.
     params.cpuparams.poll = 0
     server = xllamacpp.Server(params)
     print(f"llama.cpp {xllamacpp.BUILD_INFO} listens at {server.listening_address}", flush=True)

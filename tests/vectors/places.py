@@ -6,7 +6,8 @@ import json
 PLUGINS = {"decode": "decode", "disagg_decode": "decode", "prefill": "prefill",
            "disagg_prefill": "prefill", "embedding": "embedding", "rerank": "rerank",
            "dllm": "llm_diffusion", "image_diffusion": "image_diffusion",
-           "video_generation": "video_generation"}
+           "video_generation": "video_generation", "encode": "multimodal_encode",
+           "mm_worker": "multimodal_worker", "mm_prefill": "multimodal_prefill"}
 # Their engines have no KV cache, and nothing to say about tokens.
 DIFFUSERS = {"image_diffusion", "video_generation"}
 MODES = {"agg": "null", "decode": "decode", "prefill": "prefill"}

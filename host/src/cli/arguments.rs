@@ -60,6 +60,8 @@ impl Arguments {
             }
         }
         settings.insert("structural_tag".into(), self.structural_tag.clone());
+        // Where a plugin looks for other workers.
+        settings.insert("namespace".into(), self.namespace().into());
         settings.extend(self.flags.plugin.plugin_settings.iter().cloned());
         Value::Object(settings)
     }

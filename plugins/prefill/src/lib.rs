@@ -47,13 +47,13 @@ impl Worker for Prefill {
     }
 
     fn prepare(settings: Settings, mut start: Start) -> Result<Option<Setup>> {
-        check_settings(&settings)?;
+        settings.check_takes_tokens()?;
         launch::require_flag(&mut start.arguments, "--disaggregation-mode", "prefill")?;
         launch::setup(start).map(Some)
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        check_settings(&settings)?;
+        settings.check_takes_tokens()?;
         let server = ServerInfo::from_report(&report)?;
         disagg::check_mode(&server, &["prefill"])?;
         server.check_generates_text()?;
@@ -112,16 +112,6 @@ impl Prefill {
         request["bootstrap_info"]["bootstrap_room"] = rank.into();
         request
     }
-}
-
-fn check_settings(settings: &Settings) -> Result<()> {
-    if settings.is_text() {
-        return Err(Error::invalid_request(
-            "use_sglang_tokenizer: a prefill worker takes token ids only; leave tokenizing to the \
-             frontend",
-        ));
-    }
-    Ok(())
 }
 
 dynamo_worker_sdk::export!(Prefill);

@@ -36,8 +36,9 @@ fn the_meeting_place_comes_first() {
             "bootstrap_room": 4_242_424_242_424_242_u64,
         }})
     );
-    assert_eq!(plan.next.unwrap().into_call().unwrap().tokens_as.as_deref(), Some("input_ids"));
-    assert_eq!(plan.next.unwrap().abort.unwrap().path, "/abort_request");
+    let step = plan.next.unwrap();
+    assert_eq!(step.abort.as_ref().unwrap().path, "/abort_request");
+    assert_eq!(step.into_call().unwrap().tokens_as.as_deref(), Some("input_ids"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{Error, Kind, Result};
 pub const FAKE_HOST: &str = "2.2.2.2";
 
 /// Where the two engines meet for one request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bootstrap {
     /// The prefill engine's host, an IPv6 address in brackets.
     pub bootstrap_host: String,

@@ -31,6 +31,13 @@ pub fn require_flag(arguments: &mut Vec<String>, flag: &str, value: &str) -> Res
     Ok(())
 }
 
+/// Makes sure that the operator's words have a switch the worker type needs.
+pub fn require_switch(arguments: &mut Vec<String>, switch: &str) {
+    if !arguments.iter().any(|word| word == switch) {
+        arguments.push(switch.to_owned());
+    }
+}
+
 /// Refuses a `--disaggregation-mode` that is another worker type's, before the engine loads a model
 /// for nothing. What stands in a configuration file of SGLang's own is seen once the engine reports.
 ///

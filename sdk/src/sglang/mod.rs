@@ -25,6 +25,7 @@ pub mod health;
 pub mod launch;
 pub mod logprobs;
 pub mod media;
+pub mod multimodal;
 pub mod native;
 pub mod python;
 mod references;

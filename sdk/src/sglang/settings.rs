@@ -12,6 +12,8 @@ use crate::{Error, Input, Result};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Settings {
+    /// The namespace the worker is in, with the others of its deployment.
+    pub namespace: Option<String>,
     /// `--endpoint-types`: surfaces to serve, `chat` and `completions`, or `none` for a worker only
     /// other workers call.
     pub endpoint_types: Option<EndpointTypes>,
@@ -49,6 +51,20 @@ impl Settings {
     /// Whether the engine tokenizes and detokenizes (`--use-sglang-tokenizer`).
     pub fn is_text(&self) -> bool {
         self.use_sglang_tokenizer == Some(true)
+    }
+
+    /// Refuses `--use-sglang-tokenizer`, for workers that take token ids only.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](crate::Kind), if it is set.
+    pub fn check_takes_tokens(&self) -> Result<()> {
+        if self.is_text() {
+            return Err(Error::invalid_request(
+                "use_sglang_tokenizer: this worker type takes token ids only; leave tokenizing to \
+                 the frontend",
+            ));
+        }
+        Ok(())
     }
 
     /// The surfaces to serve, and what requests for them hold. Text is served for chat alone.

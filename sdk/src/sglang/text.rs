@@ -78,8 +78,18 @@ impl TextMode {
                 "use_sglang_tokenizer: the engine runs with --skip-tokenizer-init, so it has none",
             ));
         }
+        Ok(Some(TextMode::of_model(report)))
+    }
+
+    /// For workers whose requests are always text.
+    pub fn of_model(report: &EngineReport) -> Self {
         let template = ChatTemplate::from_report(report);
-        Ok(Some(TextMode { template, model: report.served_name.clone() }))
+        TextMode { template, model: report.served_name.clone() }
+    }
+
+    /// What writes the answer to `incoming`.
+    pub fn writer(&self, incoming: &Request) -> ChatWriter {
+        ChatWriter::new(incoming, &self.model)
     }
 
     /// Reads the prompt, and moves what else the request says to where `request` has it.
@@ -127,6 +137,14 @@ impl TextMode {
 }
 
 impl TextPrompt {
+    /// Stop strings, as a list.
+    pub fn stop_strings(&self) -> Vec<String> {
+        match &self.stop {
+            Json::String(stop) => vec![stop.clone()],
+            stop => serde_json::from_value(stop.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Stop strings, which the engine can look for as it has the text.
     pub fn stop_at(&mut self, params: &mut SamplingParams) {
         if !self.stop.is_null() {
@@ -186,15 +204,12 @@ fn think_aloud(message: &mut Json) {
     message.shift_remove("reasoning_content");
 }
 
-/// Turns the engine's stream into chunks of OpenAI's chat protocol.
+/// Writes chunks of OpenAI's chat protocol.
 #[derive(Debug)]
-pub struct TextConverter {
-    choices: Choices,
+pub struct ChatWriter {
     id: String,
     created: u64,
     model: String,
-    stops: VisibleStops,
-    tells_stop_reason: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -221,6 +236,48 @@ struct Delta<'a> {
     content: Cow<'a, str>,
 }
 
+impl ChatWriter {
+    /// For the answer to `incoming`, by `model`.
+    pub fn new(incoming: &Request, model: &str) -> Self {
+        ChatWriter {
+            id: incoming.id.clone(),
+            created: incoming.fresh.unix_millis / 1000,
+            model: model.to_owned(),
+        }
+    }
+
+    /// Appends what one event adds to the choice `index`.
+    ///
+    /// # Errors
+    /// As [`Chunks::send`].
+    pub fn send(
+        &self,
+        chunks: &mut Chunks,
+        index: u32,
+        content: Cow<'_, str>,
+        finish_reason: Option<FinishReason>,
+        nvext: Map<String, Json>,
+    ) -> Result<()> {
+        chunks.send(&ChatChunk {
+            id: &self.id,
+            object: "chat.completion.chunk",
+            created: self.created,
+            model: &self.model,
+            choices: [Choice { index, delta: Delta { role: "assistant", content }, finish_reason }],
+            nvext,
+        })
+    }
+}
+
+/// Turns the engine's stream into chunks of OpenAI's chat protocol.
+#[derive(Debug)]
+pub struct TextConverter {
+    choices: Choices,
+    writer: ChatWriter,
+    stops: VisibleStops,
+    tells_stop_reason: bool,
+}
+
 impl TextConverter {
     /// For the answer to `request`.
     pub fn new(mode: &TextMode, incoming: &Request, request: &mut GenerateRequest) -> Self {
@@ -228,9 +285,7 @@ impl TextConverter {
         let wanted = [&request.nvext.extra_fields, &request.extra_args.nvext.extra_fields];
         TextConverter {
             choices: Choices::new(request.sampling_options.n),
-            id: incoming.id.clone(),
-            created: incoming.fresh.unix_millis / 1000,
-            model: mode.model.clone(),
+            writer: ChatWriter::new(incoming, &mode.model),
             stops,
             tells_stop_reason: wanted
                 .into_iter()
@@ -266,18 +321,8 @@ impl Converter for TextConverter {
         let text = delta.text.map(RawValue::get);
         let content: Cow<'_, str> =
             text.map(|text| parse_event(text.as_bytes())).transpose()?.unwrap_or_default();
-        chunks.send(&ChatChunk {
-            id: &self.id,
-            object: "chat.completion.chunk",
-            created: self.created,
-            model: &self.model,
-            choices: [Choice {
-                index: delta.index,
-                delta: Delta { role: "assistant", content },
-                finish_reason: delta.finish.as_ref().map(|finish| finish.reason()),
-            }],
-            nvext,
-        })?;
+        let finish = delta.finish.as_ref().map(|finish| finish.reason());
+        self.writer.send(chunks, delta.index, content, finish, nvext)?;
         Ok(Flow::Continue)
     }
 

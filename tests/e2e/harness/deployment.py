@@ -127,6 +127,8 @@ class Deployment:
             "DYN_SYSTEM_HOST": "127.0.0.1",
             "DYN_HOST_PLUGIN_DIR": str(PLUGINS),
             "HF_HUB_OFFLINE": "1",
+            # Tests serve their images on loopback, where neither frontend nor workers look otherwise.
+            "DYN_MM_ALLOW_INTERNAL": "1",
             # Logs that can be searched.
             "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
             **(more or {}),
@@ -162,12 +164,13 @@ class Deployment:
         name = name or f"{engine.name}-{self._workers}"
         endpoint = f"{self.mark.value[:6]}-{endpoint or f'{self._workers}.backend.generate'}"
         system_port = free_port()
-        self._say(f"starting dynamo-host with the plugin {engine.plugin}")
+        plugin = " ".join(engine.selected_by) or f"the plugin {engine.plugin}"
+        self._say(f"starting dynamo-host with {plugin}")
         process = self.start(
             f"host-{name}",
             [
                 HOST_BINARY,
-                *([engine.worker_flag] if engine.worker_flag else ["--plugin", engine.plugin]),
+                *(engine.selected_by or ("--plugin", engine.plugin)),
                 *("--model-path", engine.model),
                 *("--served-model-name", name),
                 *("--endpoint", f"dyn://{endpoint}"),

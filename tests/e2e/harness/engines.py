@@ -32,13 +32,13 @@ class Engine:
     program: list[str]
     # Flags of the host, beside --plugin and --model-path; those it does not know go to the engine.
     arguments: list[str] = field(default_factory=list)
-    # The flag that selects the plugin as operators do; none for `--plugin`.
-    worker_flag: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     # Seconds it may take to load on two cores that others use too.
     patience: float = 60
     # Whether it says true things.
     knows_france: bool = True
+    # Flags that select the plugin, instead of its name.
+    selected_by: list[str] = field(default_factory=list)
 
     def is_main(self, process: Running) -> bool:
         words = process.argv[: len(self.program)]
@@ -127,23 +127,33 @@ def sglang(model: str, plugin: str = "decode", arguments: Iterable[str] = ()) ->
     )
 
 
-def sglang_pair(model: str) -> tuple[Engine, Engine]:
-    """A prefill engine and a decode engine, which hand over the KV cache by TCP."""
+# How a prefill and a decode engine hand over the KV cache by TCP.
+TRANSFER = {
+    "MOONCAKE_PROTOCOL": "tcp",
+    "MC_TCP_BIND_ADDRESS": "127.0.0.1",
+    "SGLANG_HOST_IP": "127.0.0.1",
+    "HOST_IP": "127.0.0.1",
+}
+
+
+def halves() -> tuple[list[str], list[str]]:
+    """Flags of a prefill engine and of a decode engine that belong together."""
     transfer = ("--disaggregation-transfer-backend", "mooncake")
     bootstrap = ("--disaggregation-bootstrap-port", str(free_port()))
     # The default backs up what it interrupts in page-locked memory, which needs a driver.
     backup = ("--disaggregation-decode-retraction-backup", "cpu_tensor")
-    pair = (
-        sglang(model, "prefill", ["--disaggregation-mode", "prefill", *transfer, *bootstrap]),
-        sglang(model, "decode", ["--disaggregation-mode", "decode", *transfer, *backup]),
+    return (
+        ["--disaggregation-mode", "prefill", *transfer, *bootstrap],
+        ["--disaggregation-mode", "decode", *transfer, *backup],
     )
+
+
+def sglang_pair(model: str) -> tuple[Engine, Engine]:
+    """A prefill engine and a decode engine."""
+    first, second = halves()
+    pair = (sglang(model, "prefill", first), sglang(model, "decode", second))
     for engine in pair:
-        engine.environment |= {
-            "MOONCAKE_PROTOCOL": "tcp",
-            "MC_TCP_BIND_ADDRESS": "127.0.0.1",
-            "SGLANG_HOST_IP": "127.0.0.1",
-            "HOST_IP": "127.0.0.1",
-        }
+        engine.environment |= TRANSFER
     return pair
 
 
@@ -158,9 +168,20 @@ def procedural(kind: str) -> Engine:
         plugin={"image": "image_diffusion", "video": "video_generation"}[kind],
         model=Path(program) / "models" / kind,
         program=["python", program, "serve"],
-        worker_flag=flag,
+        selected_by=[flag],
         arguments=["--engine-command", f"{python} {program} serve"],
     )
+
+
+def sglang_vision(selected_by: Iterable[str], arguments: Iterable[str] = ()) -> Engine:
+    """A part of what answers prompts with images: a tiny random Qwen2-VL, or its vision tower."""
+    # Only the vision tower's own attention has no default for a CPU.
+    attention = ("--mm-attention-backend", "sdpa")
+    engine = sglang("tiny-qwen2-vl", arguments=[*attention, *arguments])
+    engine.selected_by = list(selected_by)
+    # PyTorch would ask the absent driver for a stream while it compiles.
+    engine.environment["TORCH_COMPILE_DISABLE"] = "1"
+    return engine
 
 
 # Of the engines below each answers questions; this one draws.

@@ -40,6 +40,17 @@ def __getattr__(name):
     return missing
 
 
+# Names that models look up among PyTorch's operators while they are imported. Without them SGLang
+# passes over a whole module: that of Qwen's vision processors imports one of these models.
+for _name in (
+    "fused_qk_gemma_rmsnorm_cpu",
+    "fused_qk_gemma_rmsnorm_with_gate_cpu",
+    "fused_qkvzba_split_reshape_cat_contiguous_cpu",
+    "fused_sigmoid_mul_cpu",
+):
+    setattr(torch.ops.sgl_kernel, _name, __getattr__(_name))
+
+
 # PyTorch's wheel on PyPI is a CUDA build and names torch.cuda as its device module even where there
 # is no driver, so that SGLang would ask the absent driver about memory. A prefill engine hands its
 # page numbers to the Mooncake sender in page-locked memory, with an event for when they are there:
