@@ -88,11 +88,14 @@ impl Host {
         let card = registration::card(&configured.registration, arguments)
             .map_err(|failure| plugin_failed(&plugin, "configure", failure))?;
         let model = card.display_name.clone();
+        let endpoint = arguments.endpoint(&configured.registration.component);
+        if let Some(metrics) = &metrics {
+            metrics.place(plane.labels(&endpoint, &model));
+        }
         let options = ServeOptions {
             health_payload: Some(health_payload(&plugin, &configured, arguments)?),
             labels: vec![("model".to_owned(), model.clone())],
         };
-        let endpoint = arguments.endpoint(&configured.registration.component);
         let served = Arc::new(plane.serve(endpoint, handler.clone(), options).await?);
         if let Some(adapters) = &adapters {
             adapters.attach(served.clone());

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    Call, Contact, EngineReport, Error, Framing, Input, Isolation, Manifest, Registration, Reply,
-    Result, Setup,
+    Call, Contact, EngineReport, Error, Framing, Input, Isolation, Manifest, Metric, Registration,
+    Reply, Result, Setup,
 };
 
 impl Manifest {
@@ -24,6 +24,12 @@ impl Manifest {
     /// One line that says what the plugin serves and with which engine.
     pub fn summary(mut self, summary: &str) -> Self {
         self.summary = summary.into();
+        self
+    }
+
+    /// What the plugin records ([`metrics`](crate::metrics)), by its position.
+    pub fn metrics(mut self, metrics: Vec<Metric>) -> Self {
+        self.metrics = metrics;
         self
     }
 

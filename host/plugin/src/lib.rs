@@ -14,6 +14,7 @@
 mod adapters;
 mod bindings;
 mod deadline;
+mod families;
 mod grants;
 mod imports;
 mod instance;
@@ -36,6 +37,7 @@ pub use bindings::contract::{
 pub use bindings::routes::{Route, Surface};
 pub use bindings::types::{Call, EngineReport, Framing, Fresh, Request};
 pub use dynamo_host_failure::{Failure, Kind};
+pub use families::{family_name, is_dynamos};
 pub use grants::{Grant, Grants, UnknownGrant};
 pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
 pub use limits::Limits;
