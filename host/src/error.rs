@@ -7,6 +7,7 @@ use dynamo_host_plane::card::CardError;
 use dynamo_host_plugin::{LoadError, RuntimeError};
 
 use crate::locate::NoSuchPlugin;
+use crate::topology::TopologyError;
 
 /// Why the host could not start or go on. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,9 @@ pub enum HostError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The deployment does not say where the worker is.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// No port for the engine.
     #[error("there is no free port for the engine: {0}")]
     NoPort(std::io::Error),

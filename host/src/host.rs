@@ -21,7 +21,7 @@ use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::shutdown::{self, Patience, Signals};
-use crate::{locate, model, registration, report, routes, warm_up};
+use crate::{locate, model, registration, report, routes, topology, warm_up};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -64,6 +64,7 @@ impl Host {
     async fn start(arguments: &Arguments) -> Result<Self, HostError> {
         let plugin = load(arguments).await?;
         let media = Media::open(&arguments.flags.media)?;
+        let topology = topology::members(|name| std::env::var(name).ok()).await?;
         let port = free_port()?;
         let setup = prepare(&plugin, arguments, port).await?;
         let contact = setup.contact.clone();
@@ -85,8 +86,9 @@ impl Host {
         let worker = warm_worker(&plugin, &configured, &engine, adapters.as_deref()).await?;
         let handler = Arc::new(WorkerHandler::new(worker));
 
-        let card = registration::card(&configured.registration, arguments)
+        let mut card = registration::card(&configured.registration, arguments)
             .map_err(|failure| plugin_failed(&plugin, "configure", failure))?;
+        card.runtime_config.extend(topology);
         let model = card.display_name.clone();
         let endpoint = arguments.endpoint(&configured.registration.component);
         if let Some(metrics) = &metrics {
