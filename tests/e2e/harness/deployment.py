@@ -1,5 +1,6 @@
 """One Dynamo deployment on loopback: a frontend, any number of workers, discovery in a folder."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -38,8 +39,8 @@ class Worker:
 
     def beside(self, *arguments: str) -> "Worker":
         """Another host on the same engine, of the same kind, in a namespace of its own."""
-        attach = ["--engine-url", self.engine_url(), *arguments]
-        return self._deployment.start_worker(self.engine, attach)
+        running = dataclasses.replace(self.engine, arguments=["--engine-url", self.engine_url()])
+        return self._deployment.start_worker(running, list(arguments))
 
     def engine_process(self) -> Running | None:
         """The main process of the engine this host has started."""
