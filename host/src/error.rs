@@ -7,6 +7,7 @@ use dynamo_host_plane::card::CardError;
 use dynamo_host_plugin::{LoadError, RuntimeError};
 
 use crate::locate::NoSuchPlugin;
+use crate::topology::TopologyError;
 
 /// Why the host could not start or go on. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,9 @@ pub enum HostError {
     /// No directory for the engine's files.
     #[error("there is no place for the engine's files (TMPDIR): {0}")]
     NoScratch(std::io::Error),
+    /// The deployment does not say where the worker is.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
     /// No port for the engine.
     #[error("there is no free port for the engine: {0}")]
     NoPort(std::io::Error),

@@ -23,7 +23,7 @@ use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::shutdown::{self, Patience, Signals};
-use crate::{locate, model, registration, routes, warm_up};
+use crate::{locate, model, registration, routes, topology, warm_up};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -65,6 +65,7 @@ impl Host {
     async fn start(arguments: &Arguments) -> Result<Self, HostError> {
         let plugin = load(arguments).await?;
         let media = Media::open(&arguments.flags.media)?;
+        let topology = topology::members(|name| std::env::var(name).ok()).await?;
         let place = Place::find()?;
         let setup = prepare(&plugin, arguments, &place).await?;
         // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
@@ -85,14 +86,18 @@ impl Host {
         let worker = warm_worker(&plugin, &configured, &backend, adapters.as_deref()).await?;
         let handler = Arc::new(WorkerHandler::new(worker));
 
-        let card = registration::card(&configured.registration, arguments)
+        let mut card = registration::card(&configured.registration, arguments)
             .map_err(|failure| plugin_failed(&plugin, "configure", failure))?;
+        card.runtime_config.extend(topology);
         let model = card.display_name.clone();
+        let endpoint = arguments.endpoint(&configured.registration.component);
+        if let Some(metrics) = &metrics {
+            metrics.place(plane.labels(&endpoint, &model));
+        }
         let options = ServeOptions {
             health_payload: Some(health_payload(&plugin, &configured, arguments)?),
             labels: vec![("model".to_owned(), model.clone())],
         };
-        let endpoint = arguments.endpoint(&configured.registration.component);
         let served = Arc::new(plane.serve(endpoint, handler.clone(), options).await?);
         if let Some(adapters) = &adapters {
             adapters.attach(served.clone());

@@ -60,4 +60,5 @@ pub mod registration;
 pub mod report;
 pub mod routes;
 pub mod shutdown;
+pub mod topology;
 pub mod warm_up;

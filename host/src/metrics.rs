@@ -1,10 +1,11 @@
 //! The numbers the host adds to `/metrics`: those its plugin records.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use dynamo_host_plugin::{Instrument, Manifest, Metric, MetricSink};
+use dynamo_host_plugin::{Instrument, Manifest, Metric, MetricSink, family_name, is_dynamos};
+use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{
     CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -24,6 +25,10 @@ pub struct Metrics {
     most_memory: AtomicU64,
     largest_instance: IntGauge,
     dropped: IntCounter,
+    /// The plugin's families that are Dynamo's.
+    dynamos: HashSet<String>,
+    /// What Dynamo says of the place of each number in them.
+    place: OnceLock<Vec<(String, String)>>,
 }
 
 struct Recorder {
@@ -73,6 +78,9 @@ impl Metrics {
                 .ok()
         });
         let plugin = recorders.collect();
+        let dynamos = manifest.metrics.iter().filter(|metric| is_dynamos(metric));
+        let dynamos = dynamos.map(family_name).collect();
+        let place = OnceLock::new();
         Ok(Arc::new(Metrics {
             registry,
             engine_restarts,
@@ -80,7 +88,17 @@ impl Metrics {
             most_memory: AtomicU64::new(0),
             largest_instance,
             dropped,
+            dynamos,
+            place,
         }))
+    }
+
+    /// From now on the plugin's numbers under Dynamo's names have these labels, unless they have
+    /// them already. Later calls do nothing.
+    pub fn place(&self, labels: Vec<(String, String)>) {
+        if self.place.set(labels).is_err() {
+            tracing::debug!("the metrics have their place already");
+        }
     }
 
     /// All of them in the Prometheus text format.
@@ -88,15 +106,36 @@ impl Metrics {
         let most_memory = self.most_memory.load(Ordering::Relaxed);
         self.largest_instance.set(i64::try_from(most_memory).unwrap_or(i64::MAX));
         let mut text = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+        let mut families = self.registry.gather();
+        families.iter_mut().for_each(|family| self.put_in_place(family));
+        if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
             tracing::warn!("metrics cannot be written: {error}");
         }
         String::from_utf8(text).unwrap_or_default()
     }
+
+    fn put_in_place(&self, family: &mut MetricFamily) {
+        let Some(place) = self.place.get() else { return };
+        if !self.dynamos.contains(family.name()) {
+            return;
+        }
+        for metric in family.mut_metric() {
+            let mut labels = metric.take_label();
+            for (name, value) in place {
+                if labels.iter().all(|label| label.name() != name) {
+                    let mut label = LabelPair::new();
+                    label.set_name(name.clone());
+                    label.set_value(value.clone());
+                    labels.push(label);
+                }
+            }
+            metric.set_label(labels);
+        }
+    }
 }
 
 fn recorder(registry: &Registry, metric: &Metric) -> prometheus::Result<Recorder> {
-    let name = format!("dynamo_host_plugin_{}", metric.name);
+    let name = family_name(metric);
     let labels: Vec<&str> = metric.labels.iter().map(String::as_str).collect();
     let options = Opts::new(&name, &metric.help);
     let instrument = match metric.instrument {
@@ -197,6 +236,20 @@ mod tests {
         assert!(text.contains(r#"dynamo_host_plugin_hits{kind="a"} 2"#), "{text}");
         assert!(text.contains("dynamo_host_plugin_values_dropped_total 3"), "{text}");
         assert!(text.contains(r#"dynamo_host_plugin_info{digest="sha256:0""#), "{text}");
+    }
+
+    #[test]
+    fn a_number_under_dynamos_name_has_dynamos_labels() {
+        let named = Metric { name: "dynamo_embedding_hits".into(), ..counter() };
+        let metrics = Metrics::new(&manifest(vec![named, counter()]), "d").unwrap();
+        let place = [("dynamo_component", "backend"), ("kind", "other")];
+        metrics.place(place.map(|(name, value)| (name.into(), value.into())).to_vec());
+        metrics.record(0, 1.0, &["a".into()]);
+        metrics.record(1, 1.0, &["a".into()]);
+        let text = metrics.text();
+        let line = r#"dynamo_embedding_hits{kind="a",dynamo_component="backend"} 1"#;
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains(r#"dynamo_host_plugin_hits{kind="a"} 1"#), "{text}");
     }
 
     #[test]

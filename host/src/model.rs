@@ -40,8 +40,9 @@ fn is_hub_name(name: &str) -> bool {
         .is_some_and(|(organisation, model)| allowed(organisation) && allowed(model))
 }
 
-/// As `huggingface_hub` finds it: `HF_HUB_CACHE`, else `HF_HOME`, else the user's cache.
-fn hub_cache() -> Option<PathBuf> {
+/// The Hugging Face cache, as `huggingface_hub` finds it: `HF_HUB_CACHE`, else `HF_HOME`, else the
+/// user's. None without a home.
+pub fn hub_cache() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("HF_HUB_CACHE")
         .or_else(|| set("HF_HOME").map(|home| home.join("hub")))

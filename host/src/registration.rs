@@ -38,6 +38,7 @@ pub fn card(registration: &Registration, arguments: &Arguments) -> Result<CardFa
         kv_cache_block_size: registration.kv_cache_block_size,
         context_length: context_length.and_then(|length| u32::try_from(length).ok()),
         runtime_config,
+        router_config: arguments.router_config.clone(),
         aliases: names.collect(),
     })
 }

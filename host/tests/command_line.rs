@@ -189,6 +189,7 @@ fn facts(arguments: &Arguments) -> Map<String, Value> {
         "custom_jinja_template": arguments.custom_jinja_template,
         "health_check": arguments.health_check,
         "needs_bootstrap_port": arguments.needs_bootstrap_port,
+        "router_config": arguments.router_config,
         "engine_arguments": arguments.engine_arguments,
         "exports": arguments.exports.0,
     });

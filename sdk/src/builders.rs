@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::{Contact, EngineReport, Input, Isolation, Manifest, Registration, Result, Setup};
+use crate::{
+    Contact, EngineReport, Input, Isolation, Manifest, Metric, Registration, Result, Setup,
+};
 
 impl Manifest {
     /// A manifest with a fresh instance for every request and no metrics.
@@ -21,6 +23,12 @@ impl Manifest {
     /// One line that says what the plugin serves and with which engine.
     pub fn summary(mut self, summary: &str) -> Self {
         self.summary = summary.into();
+        self
+    }
+
+    /// What the plugin records ([`metrics`](crate::metrics)), by its position.
+    pub fn metrics(mut self, metrics: Vec<Metric>) -> Self {
+        self.metrics = metrics;
         self
     }
 

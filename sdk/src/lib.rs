@@ -73,6 +73,7 @@ mod error;
 mod export;
 pub mod log;
 pub mod media;
+pub mod metrics;
 pub mod peers;
 pub mod protocol;
 mod request;

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from client import FRANCE, Client, Stream, endless
 from harness.deployment import Deployment, Worker
 from harness.engines import Engine, sglang_pair
-from harness.process import wait_until
+from harness.process import free_port, wait_until
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -97,6 +99,48 @@ def test_a_client_that_leaves_during_the_remote_prefill(paired: Client, pair: Pa
 def test_two_answers_to_one_request_are_refused(paired: Client) -> None:
     refused = paired.chat(FRANCE, max_tokens=4, n=2)
     assert refused.status_code == 400, refused.text
+
+
+def test_a_request_that_nobody_prefilled_is_refused(pair: Pair, paired: Client) -> None:
+    request = {"model": "pair", "token_ids": [1, 40, 41], "stop_conditions": {"max_tokens": 4}}
+    with pytest.raises(AssertionError, match="bootstrap_info: missing.*prefill worker"):
+        pair.decode.ask("generate", request)
+    assert paired.chat(FRANCE, max_tokens=4).status_code == 200
+
+
+def test_a_client_that_leaves_while_no_prefill_comes(pair: Pair, paired: Client) -> None:
+    nowhere = {"bootstrap_host": "127.0.0.1", "bootstrap_port": free_port(), "bootstrap_room": 7}
+    request = {"model": "pair", "token_ids": [1, 40, 41], "stop_conditions": {"max_tokens": 4}}
+    try:
+        pair.decode.ask("generate", {**request, "bootstrap_info": nowhere}, timeout=8)
+    except AssertionError as error:
+        # The engine may notice by itself that nobody is there.
+        assert "Internal" in str(error) or "bootstrap" in str(error), error
+    except subprocess.TimeoutExpired:
+        pass
+    pair.await_idle()
+    assert paired.chat(FRANCE, max_tokens=4).status_code == 200
+
+
+def test_the_prefill_engine_dies_during_a_transfer(paired: Client, pair: Pair) -> None:
+    """Its scheduler is stopped first, so that the request waits in both engines when it is killed."""
+    killed = pair.prefill.engine_family()
+    for process in killed:
+        if "scheduler" in process.argv[0]:
+            os.kill(process.pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(paired.stream_chat, FRANCE, max_tokens=4)
+        url = pair.decode.engine_url()
+        wait_until(lambda: pair.decode.engine.held_requests(url), 30, "the decode engine to have it")
+        for process in killed:
+            os.kill(process.pid, signal.SIGKILL)
+        stream = waiting.result(timeout=120)
+    # It ends with an error the client can read, or another prefill answered it after all.
+    assert stream.complete or stream.error, stream
+    pair.decode.await_listed()
+    assert pair.decode.process.running
+    assert paired.chat(FRANCE, max_tokens=4).status_code == 200
+    pair.await_idle()
 
 
 def test_the_prefill_engine_dies_and_comes_back(paired: Client, pair: Pair) -> None:

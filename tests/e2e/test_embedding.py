@@ -7,18 +7,23 @@ from collections.abc import Iterator
 
 import pytest
 from client import Client
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Worker
 from harness.engines import sglang
 
 pytestmark = pytest.mark.tiny_sglang
 
 
 @pytest.fixture(scope="module")
-def embedder(deployment: Deployment) -> Iterator[Client]:
+def host(deployment: Deployment) -> Iterator[Worker]:
     worker = deployment.start_worker(sglang("tiny-llama", "embedding"))
     worker.await_listed()
-    yield Client(deployment.url, worker.model)
+    yield worker
     worker.process.stop(60)
+
+
+@pytest.fixture
+def embedder(deployment: Deployment, host: Worker) -> Client:
+    return Client(deployment.url, host.model)
 
 
 def embed(client: Client, given: object, **options: object) -> list:
@@ -60,6 +65,22 @@ def test_what_cannot_be_embedded_is_refused(embedder: Client, wrong: dict) -> No
     body = {"model": embedder.model, "input": "hello", **wrong}
     response = embedder.post("/v1/embeddings", body)
     assert 400 <= response.status_code < 500, response.text
+
+
+def test_what_was_embedded_is_counted(host: Worker, embedder: Client) -> None:
+    def counted(name: str) -> tuple[float, float]:
+        lines = host.status("/metrics")[1].splitlines()
+        mine = [line for line in lines if line.startswith(name) and f'model="{host.model}"' in line]
+        value = {part: float(line.rsplit(" ", 1)[1]) for line in mine for part in ("count", "sum") if f"{name}_{part}" in line}
+        return value.get("count", 0), value.get("sum", 0)
+
+    before = counted("dynamo_embedding_batch_size"), counted("dynamo_embedding_input_tokens")
+    embed(embedder, ["hello", "world"])
+    batches, tokens = counted("dynamo_embedding_batch_size"), counted("dynamo_embedding_input_tokens")
+    # The canary may ask, too.
+    assert batches[0] > before[0][0] and batches[1] >= before[0][1] + 2
+    assert tokens[0] == batches[0] and tokens[1] > before[1][1] + 2
+    assert 'dynamo_component="backend"' in host.status("/metrics")[1]
 
 
 def test_a_chat_is_not_for_an_embedder(embedder: Client) -> None:

@@ -19,7 +19,7 @@ def case_of(vector, left_out, known):
               "download_result", "engine_load_result", "engine_unload_result", "publish_fails",
               "unregister_fails")
         if given["serving_mode"] == "prefill":
-            raise left_out("the case of a prefill worker, whose endpoints are decode's")
+            raise left_out("what a prefill worker has of these is shared with decode, and in prefill/by_hand")
         mode = {"agg": "null", "decode": "decode"}[given["serving_mode"]]
         case["engine"] = {"answers": {"/server_info": {**SERVER, "disaggregation_mode": mode}}}
         if not given["lora_manager_available"]:

@@ -78,6 +78,8 @@ def registration(vector, LeftOut, known):
     [registered] = expected["register_model"]
     # The host has read `--dyn-structural-tag` before a plugin sees what came of it.
     settings["structural_tag"] = registered["runtime_config"]["structural_tag"]
+    if registered.get("max_gpu_lora_count") is not None:
+        registered["runtime_config"]["max_gpu_lora_count"] = registered["max_gpu_lora_count"]
     [served] = [of for of in expected["served_endpoints"]
                 if of["serve_endpoint"] == registered["endpoint"]]
     return {

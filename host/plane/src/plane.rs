@@ -148,6 +148,20 @@ impl Plane {
         self.runtime.get_metrics_registry().add_expfmt_callback(Arc::new(callback));
     }
 
+    /// What Dynamo's workers say with each number of their engine: where it is from, and for which
+    /// model. (`register_engine_metrics_callback` of Dynamo 1.6.1.)
+    pub fn labels(&self, endpoint: &EndpointId, model: &str) -> Vec<(String, String)> {
+        let label = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        vec![
+            label("dynamo_namespace", &endpoint.namespace),
+            label("dynamo_component", &endpoint.component),
+            label("dynamo_endpoint", &endpoint.endpoint),
+            label("worker_id", &format!("{:x}", self.runtime.connection_id())),
+            label("model", model),
+            label("model_name", model),
+        ]
+    }
+
     /// Waits until Dynamo gives the process up by itself, as it does when an etcd lease is lost:
     /// its records are gone, and it has to start again. Also returns after [`Plane::shutdown`].
     pub async fn lost(&self) {

@@ -103,6 +103,19 @@ pub enum LoadError {
         /// Wasmtime's account.
         reason: String,
     },
+    /// A metric under a name that is somebody else's.
+    #[error(
+        "plugin {path} declares the metric {family}, but families that begin with {reserved} are not \
+         a plugin's to record: rename it"
+    )]
+    TakenMetric {
+        /// The file.
+        path: PathBuf,
+        /// The family it would be shown as.
+        family: String,
+        /// What begins the names of somebody else's.
+        reserved: &'static str,
+    },
     /// The plugin failed before it could say who it is.
     #[error("plugin {path} failed in `describe`: {failure}")]
     Describe {

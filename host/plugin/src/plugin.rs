@@ -15,7 +15,7 @@ use crate::imports::{Hooks, State};
 use crate::instance::Instance;
 use crate::load::Loaded;
 use crate::session::Session;
-use crate::{Failure, Grants, Limits, LoadError, Runtime};
+use crate::{Failure, Grants, Limits, LoadError, Runtime, families};
 
 /// A loaded plugin. Cheap to clone; the compiled code is freed with the last clone and session.
 #[derive(Clone)]
@@ -65,6 +65,9 @@ impl Plugin {
         let manifest = describe(&pre, &file, &runtime.limits)
             .await
             .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?;
+        if let Some((family, reserved)) = families::taken(&manifest.metrics) {
+            return Err(LoadError::TakenMetric { path: path.to_owned(), family, reserved });
+        }
         let digest: String =
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         tracing::info!(

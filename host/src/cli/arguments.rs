@@ -34,6 +34,8 @@ pub struct Arguments {
     pub health_check: Option<Value>,
     /// How the frontend guides tool calls; null if it does not.
     pub structural_tag: Value,
+    /// What the frontend is told of how to route to the worker. None: it goes by its own flags.
+    pub router_config: Option<Value>,
     /// The words for the engine.
     pub engine_arguments: Vec<String>,
     /// Whether the engine is to be told a free port for the transfer of KV caches.

@@ -42,6 +42,7 @@ pub(super) fn configuration(arguments: &Arguments) -> Value {
         "endpoint": arguments.endpoint.as_ref().map(ToString::to_string),
         "custom_jinja_template": arguments.custom_jinja_template,
         "health_check": arguments.health_check,
+        "router_config": arguments.router_config,
         "settings": arguments.settings(),
         "engine_arguments": arguments.engine_arguments,
         "flags": arguments.flag_values,

@@ -66,6 +66,16 @@ pub enum UsageError {
         /// What it says, expanded.
         path: PathBuf,
     },
+    /// The policy file of `--router-policy-config` is none.
+    #[error("{flag} {}: {problem}", path.display())]
+    RouterPolicy {
+        /// A flag or a variable.
+        flag: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The engine's flags cannot be had from `--disagg-config`.
     #[error(transparent)]
     DisaggConfig(#[from] DisaggConfigError),

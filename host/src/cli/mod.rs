@@ -14,6 +14,7 @@ mod export;
 mod flags;
 pub(crate) mod health_check;
 mod resolve;
+mod router;
 mod rules;
 mod structural_tag;
 mod words;
@@ -27,7 +28,8 @@ pub use environment::Environment;
 pub use error::UsageError;
 pub use export::Exports;
 pub use flags::{
-    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, RuntimeFlags, TlsFlags, WorkerFlags,
+    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, RouterFlags, RuntimeFlags,
+    TlsFlags, WorkerFlags,
 };
 pub use health_check::HealthCheckError;
 pub use resolve::resolve;

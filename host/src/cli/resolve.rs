@@ -21,7 +21,7 @@ use super::export::Exports;
 use super::flags::Flags;
 use super::rules::{self, Configuration};
 use super::words::{Given, Origin, Words, sort};
-use super::{disagg_config, dump, health_check, structural_tag};
+use super::{disagg_config, dump, health_check, router, structural_tag};
 
 /// The configuration that `words`, the first of which is the program's name, and `environment` give.
 ///
@@ -65,6 +65,7 @@ pub fn resolve(
         None => None,
     };
     let structural_tag = structural_tag::resolve(&flags.frontend, &mut warnings)?;
+    let router_config = router::resolve(&flags.router, &given, &mut warnings)?;
     let custom_jinja_template = template(&flags, &given, environment)?;
     let engine_traces = engine.has("enable-trace");
     let exports = Exports::of(&command, &matches, &given, environment, engine_traces);
@@ -78,6 +79,7 @@ pub fn resolve(
         custom_jinja_template,
         health_check,
         structural_tag,
+        router_config,
         engine_arguments: engine.into_words(),
         needs_bootstrap_port,
         exports,

@@ -26,32 +26,8 @@ type Rule = fn(&Configuration<'_>) -> Result<(), UsageError>;
 /// # Errors
 /// The first that is broken.
 pub(super) fn check(configuration: &Configuration<'_>) -> Result<(), UsageError> {
-    let rules: [Rule; 7] = [router, parsers, tokenizer, multimodal, rerank, gateway, engine_flags];
+    let rules: [Rule; 6] = [parsers, tokenizer, multimodal, rerank, gateway, engine_flags];
     rules.iter().try_for_each(|rule| rule(configuration))
-}
-
-/// Dynamo's worker can tell the frontend by its card how to route to it. This one does not, and the
-/// engine would not know the flags.
-fn router(this: &Configuration<'_>) -> Result<(), UsageError> {
-    const BESIDE: [&str; 8] = [
-        "active-decode-blocks-threshold",
-        "active-prefill-tokens-threshold",
-        "enforce-disagg",
-        "load-aware",
-        "no-load-aware",
-        "shared-cache-multiplier",
-        "shared-cache-type",
-        "use-remote-indexer",
-    ];
-    for name in ["router-", "no-router-"].into_iter().chain(BESIDE) {
-        if let Some(flag) = this.engine.first_with(name) {
-            return Err(UsageError::Unsupported {
-                flag: format!("--{flag}"),
-                why: "how requests are routed is not told by the worker; give it to the frontend",
-            });
-        }
-    }
-    Ok(())
 }
 
 /// The reference page has Dynamo's parser override the engine's; 1.6.1 refuses both.

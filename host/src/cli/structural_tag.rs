@@ -4,7 +4,7 @@
 //! and the frontend reads what comes of it from the model card.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::environment::{is_falsy, is_truthy};
 use super::error::UsageError;
@@ -74,7 +74,9 @@ pub(super) fn parse(text: &str) -> Result<StructuralTag, String> {
     if is_falsy(text) {
         return Ok(StructuralTag::Off);
     }
+    // Of a list, serde would make the members in their order.
     serde_json::from_str(text)
+        .and_then(|members: Map<String, Value>| serde_json::from_value(Value::Object(members)))
         .map(StructuralTag::On)
         .map_err(|error| format!("neither true nor false nor a JSON object it can be: {error}"))
 }

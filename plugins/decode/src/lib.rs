@@ -60,6 +60,7 @@ impl Worker for Decode {
                 "use_sglang_tokenizer",
                 "frontend_decoding",
                 "enable_rl",
+                "kv_state_endpoint",
                 "dyn_tool_call_parser",
                 "dyn_reasoning_parser",
                 "dyn_default_thinking_mode",
@@ -89,7 +90,10 @@ impl Worker for Decode {
         }
         let engine = Engine::new(&server, &model, settings.capabilities());
         let mut config = RuntimeConfig::new(&server, &model);
-        config.gates_structural_tags(&engine);
+        config.takes_adapters(&server);
+        if settings.enable_multimodal != Some(true) {
+            config.gates_structural_tags(&engine);
+        }
         let registration = registration(&settings, &server, config, disaggregated)?;
         Ok(Decode {
             engine,
@@ -122,7 +126,7 @@ fn registration(
     disaggregated: bool,
 ) -> Result<Registration> {
     let (model_types, input) = settings.surfaces()?;
-    settings.describe_on(&mut config);
+    settings.describe_on(&mut config)?;
     if !model_types.is_empty() && input == Input::Tokens {
         config.takes_native_requests();
     }
@@ -130,7 +134,9 @@ fn registration(
     if disaggregated {
         registration.worker_type = "decode".into();
         registration.needs = vec![vec!["prefill".into()]];
-        config.cancels_during_transfer();
+        if settings.enable_multimodal != Some(true) {
+            config.cancels_during_transfer();
+        }
     }
     registration.model_types = model_types;
     registration.kv_cache_block_size = kv_cache_block_size(server);

@@ -8,6 +8,8 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::encode::results;
 use dynamo_worker_sdk::sglang::errors::refused;
 
+use crate::metrics;
+
 /// Turns the engine's answer into the one chunk of the response.
 #[derive(Debug)]
 pub struct Answer {
@@ -88,6 +90,7 @@ impl Converter for Answer {
             data.push(self.embedding(index, &vector)?);
             tokens = tokens.saturating_add(result.meta_info.prompt_tokens);
         }
+        metrics::answered(&self.model, data.len(), tokens);
         let usage = Usage { prompt_tokens: tokens, total_tokens: tokens };
         chunks.send(&EmbeddingList { object: "list", data, model: &self.model, usage })?;
         Ok(Flow::Continue)

@@ -5,6 +5,7 @@
 
 mod answer;
 mod call;
+mod metrics;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::encode::{self, Encoder};
@@ -29,6 +30,7 @@ impl Worker for Embedding {
     fn describe() -> Manifest {
         Manifest::new("embedding", env!("CARGO_PKG_VERSION"), "embedding")
             .summary("Embeddings of texts and token ids with SGLang")
+            .metrics(metrics::declared())
             .settings_schema(settings::schema(&["use_sglang_tokenizer"]))
     }
 

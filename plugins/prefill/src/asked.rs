@@ -45,7 +45,7 @@ impl Asked {
             return Ok(Asked { request: incoming.parse()?, wrapped: None });
         };
         let sampling_params = match wrapping.sampling_params {
-            None | Some(Json::Null) => Map::new(),
+            None => Map::new(),
             Some(Json::Object(params)) => params,
             Some(_) => return Err(Error::invalid_request("sampling_params: not an object")),
         };

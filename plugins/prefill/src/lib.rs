@@ -13,7 +13,7 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::disagg::{self, Address};
 use dynamo_worker_sdk::sglang::registration::{Card, Endpoint, RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, health, launch, settings,
+    Engine, ModelConfig, ServerInfo, Settings, endpoints, health, launch, settings,
 };
 
 pub use answer::Answer;
@@ -30,6 +30,16 @@ pub struct Prefill {
     card: Card,
 }
 
+impl Routes for Prefill {
+    fn routes() -> Vec<Route> {
+        endpoints::routes()
+    }
+
+    fn handle(&self, path: &str, body: Json) -> Result<Json> {
+        endpoints::handle(path, &body, self.engine.max_loras)
+    }
+}
+
 impl Worker for Prefill {
     type Settings = Settings;
     type Converter = Answer;
@@ -42,6 +52,7 @@ impl Worker for Prefill {
                 "dyn_reasoning_parser",
                 "dyn_default_thinking_mode",
                 "exclude_tools_when_tool_choice_none",
+                "kv_state_endpoint",
                 "engine_capabilities",
             ]))
     }
@@ -60,11 +71,14 @@ impl Worker for Prefill {
         let model = ModelConfig::from_report(&report)?;
         let address = Address::from_report(&server, &report.address)?;
         let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config);
+        settings.describe_on(&mut config)?;
         config.takes_native_requests();
+        config.takes_adapters(&server);
         let engine = Engine::new(&server, &model, settings.capabilities());
-        config.gates_structural_tags(&engine);
-        config.cancels_during_transfer();
+        if settings.enable_multimodal != Some(true) {
+            config.gates_structural_tags(&engine);
+            config.cancels_during_transfer();
+        }
         config.disaggregated_endpoint =
             Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
         let mut registration = Registration::aggregated(["prefill"], Input::Tokens);
@@ -114,7 +128,7 @@ impl Prefill {
     }
 }
 
-dynamo_worker_sdk::export!(Prefill);
+dynamo_worker_sdk::export!(Prefill, routes);
 
 #[cfg(test)]
 mod tests;

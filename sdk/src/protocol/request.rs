@@ -4,6 +4,11 @@
 //! engine judges (temperatures, penalties) stay as they came. A member of the wrong type fails
 //! [`Request::parse`](crate::Request::parse), which names it.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
@@ -17,19 +22,19 @@ pub struct GenerateRequest {
     // Dynamo's own worker fails on a null here and in `stop_conditions` where it accepts an absent
     // member. Nobody can mean the difference: both are "nothing said".
     /// How to choose tokens.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub sampling_options: SamplingOptions,
     /// When to stop.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub stop_conditions: StopConditions,
     /// What to report besides tokens.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub output_options: OutputOptions,
     /// Words of the client's `nvext.annotations`.
     #[serde(deserialize_with = "null_as_default")]
     pub annotations: Vec<String>,
     /// What the router decided.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub routing: Routing,
     /// Images, audio and video by kind. An object; its checking is the worker's.
     pub multi_modal_data: Option<Value>,
@@ -37,16 +42,20 @@ pub struct GenerateRequest {
     pub multi_modal_uuids: Option<Value>,
     /// Where a prefill and a decode engine meet. An object; its checking is the worker's.
     pub bootstrap_info: Option<Value>,
+    /// The chat messages of a request in text.
+    pub messages: Option<Value>,
     /// What the frontend passes on beyond the protocol.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub extra_args: ExtraArgs,
     /// NVIDIA's extension of the OpenAI request.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub nvext: NvExt,
-    /// Whether the chat template made the model think first.
-    pub require_reasoning: Option<bool>,
+    /// Whether the chat template made the model think first. Of any type: without a thinking budget
+    /// Dynamo reads it as Python does, with one it must be true or false.
+    #[serde(deserialize_with = "present")]
+    pub require_reasoning: Option<Value>,
     /// Which agent's session the request belongs to.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object_or_nothing")]
     pub agent_context: AgentContext,
     /// Keeps cached prompts of different tenants apart.
     pub cache_salt: Option<String>,
@@ -63,6 +72,19 @@ pub struct GenerateRequest {
     /// Whether it is marked as one of Dynamo's own health checks.
     #[serde(rename = "_HEALTH_CHECK", deserialize_with = "is_true")]
     pub is_health_check: bool,
+}
+
+impl GenerateRequest {
+    /// Whether the model thinks before it answers.
+    pub fn requires_reasoning(&self) -> bool {
+        self.require_reasoning.as_ref().is_some_and(is_truthy)
+    }
+
+    /// The chat messages, wherever they are.
+    pub fn messages(&self) -> Option<&Value> {
+        let given = |messages: &&Value| is_truthy(messages);
+        self.extra_args.messages.as_ref().filter(given).or(self.messages.as_ref())
+    }
 }
 
 /// How to choose tokens.
@@ -136,7 +158,6 @@ pub struct Routing {
     /// Higher is more urgent.
     pub priority: Option<i64>,
     /// Keeps cached prompts of different tenants apart.
-    #[serde(alias = "cache_namespace")]
     pub cache_salt: Option<String>,
 }
 
@@ -147,7 +168,7 @@ pub struct ExtraArgs {
     /// A request in SGLang's own words, from the frontend's `/generate`.
     pub sglang_tito: Option<Value>,
     /// NVIDIA's extension, when it did not stay at the top.
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "object")]
     pub nvext: NvExt,
     /// The chat messages, for workers that must see them.
     pub messages: Option<Value>,
@@ -184,14 +205,64 @@ pub struct AgentContext {
 }
 
 /// True as Python understands it: neither null, nor zero, nor empty.
-fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
+pub(crate) fn is_truthy(value: &Value) -> bool {
+    match value {
         Value::Null => false,
-        Value::Bool(truth) => truth,
+        Value::Bool(truth) => *truth,
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Object(members) => !members.is_empty(),
+    }
+}
+
+fn is_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Value::deserialize(deserializer).map(|value| is_truthy(&value))
+}
+
+/// Null is something else than nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+/// An object, or null. Serde would also take a list, for its members in their order.
+fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    struct Members<T>(PhantomData<T>);
+
+    impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<T, E> {
+            Ok(T::default())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(members))
+        }
+    }
+
+    deserializer.deserialize_any(Members(PhantomData))
+}
+
+/// An object; anything else says nothing.
+fn object_or_nothing<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + DeserializeOwned,
+{
+    let value = Value::deserialize(deserializer)?;
+    Ok(if value.is_object() {
+        serde_json::from_value(value).unwrap_or_default()
+    } else {
+        T::default()
     })
 }
 
@@ -219,6 +290,30 @@ mod tests {
         .unwrap();
         assert!(request.sampling_options.n.is_none());
         assert!(request.stop_conditions.stop_token_ids.is_empty());
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        for request in [
+            json!({"sampling_options": [1]}),
+            json!({"stop_conditions": "x"}),
+            json!({"extra_args": {"nvext": []}}),
+        ] {
+            let error = serde_json::from_value::<GenerateRequest>(request).unwrap_err();
+            assert!(error.to_string().contains("expected an object"), "{error}");
+        }
+        let session: GenerateRequest =
+            serde_json::from_value(json!({"agent_context": "x"})).unwrap();
+        assert!(session.agent_context.session_id.is_none());
+    }
+
+    #[test]
+    fn reasoning_is_required_as_python_reads_it() {
+        for (value, required) in [(json!("x"), true), (json!(1), true), (json!(null), false)] {
+            let request: GenerateRequest =
+                serde_json::from_value(json!({"require_reasoning": value})).unwrap();
+            assert_eq!(request.requires_reasoning(), required);
+        }
     }
 
     #[test]

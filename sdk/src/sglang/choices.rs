@@ -14,12 +14,21 @@ pub const DONE: &[u8] = b"[DONE]";
 pub struct Choices {
     expected: u32,
     finished: BTreeSet<u32>,
+    /// Those that have begun and not ended.
+    open: BTreeSet<u32>,
+    /// The stream has ended by its own account, and left none open.
+    ended: bool,
 }
 
 impl Choices {
     /// For a request for `n` choices; one if it does not say.
     pub fn new(n: Option<u32>) -> Self {
-        Choices { expected: n.unwrap_or(1).max(1), finished: BTreeSet::new() }
+        Choices {
+            expected: n.unwrap_or(1).max(1),
+            finished: BTreeSet::new(),
+            open: BTreeSet::new(),
+            ended: false,
+        }
     }
 
     /// How many were asked for.
@@ -34,6 +43,7 @@ impl Choices {
     /// [`Kind::Internal`](crate::Kind) for an event without what SGLang's protocol wants in it.
     pub fn read<'a>(&mut self, event: &'a [u8]) -> Result<Option<Delta<'a>>> {
         if event == DONE {
+            self.end();
             return Ok(None);
         }
         let event: Event = parse_event(event)?;
@@ -47,9 +57,10 @@ impl Choices {
             return Err(Error::internal("the engine sent a chunk without meta_info.finish_reason"));
         };
         let index = event.index.unwrap_or(0);
-        if finish.is_some() {
+        match finish {
+            None => self.begin(index),
             // Also if it failed: the engine has given it up, and there is nothing left to abort.
-            self.finished.insert(index);
+            Some(_) => self.finish(index),
         }
         if let Some(failure) = finish.as_ref().filter(|finish| finish.is_failure()) {
             let message = failure.message.as_deref().unwrap_or_default();
@@ -65,14 +76,27 @@ impl Choices {
         }))
     }
 
+    /// Notes that a choice has begun, if it has not ended.
+    pub fn begin(&mut self, index: u32) {
+        if !self.finished.contains(&index) {
+            self.open.insert(index);
+        }
+    }
+
     /// Notes that a choice has ended.
     pub fn finish(&mut self, index: u32) {
+        self.open.remove(&index);
         self.finished.insert(index);
     }
 
-    /// Whether all have ended.
+    /// Notes that the stream has ended by its own account.
+    pub fn end(&mut self) {
+        self.ended = self.open.is_empty();
+    }
+
+    /// Whether all have ended, or the engine has nothing more to say and left none open.
     pub fn are_complete(&self) -> bool {
-        self.finished.len() >= self.expected as usize
+        self.ended || self.finished.len() >= self.expected as usize
     }
 
     /// Whether to go on. With nothing open the stream is left to end by itself, so that its

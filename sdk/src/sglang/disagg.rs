@@ -170,7 +170,7 @@ pub fn check_single_choice(request: &GenerateRequest) -> Result<()> {
 }
 
 fn is_none_or_one(n: &Value) -> bool {
-    n.is_null() || n.as_f64() == Some(1.0)
+    n.is_null() || n.as_f64() == Some(1.0) || *n == Value::Bool(true)
 }
 
 /// The port of the engine's bootstrap server; 0 if it says none.

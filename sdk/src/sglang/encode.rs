@@ -68,7 +68,7 @@ impl Encoder {
         }
         let model = ModelConfig::from_report(report)?;
         let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config);
+        settings.describe_on(&mut config)?;
         let mut registration =
             Registration::aggregated([model_type], Input::Text).runtime_config(&config)?;
         registration.kv_cache_block_size = kv_cache_block_size(&server);

@@ -153,7 +153,7 @@ impl VisibleStops {
         let may_know = match &finish.matched {
             Value::String(_) => true,
             Value::Number(_) => visible(&finish.matched),
-            Value::Array(ids) => !ids.is_empty() && ids.iter().all(visible),
+            Value::Array(ids) => ids.iter().all(visible),
             _ => false,
         };
         may_know.then(|| finish.matched.clone())

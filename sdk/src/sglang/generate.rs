@@ -86,7 +86,7 @@ impl<'a> GenerateBody<'a> {
         engine: &Engine,
     ) -> Result<Self> {
         let known = &engine.capabilities;
-        if request.require_reasoning == Some(true) && !known.require_reasoning {
+        if request.requires_reasoning() && !known.require_reasoning {
             warn!("this version of the engine knows no reasoning gate; grammars start at once");
         }
         let session = |id: &'a Option<Value>| id.as_ref()?.as_str().map(str::trim);
@@ -97,9 +97,7 @@ impl<'a> GenerateBody<'a> {
             image_data: &media.images,
             video_data: &media.videos,
             audio_data: &media.audios,
-            require_reasoning: known
-                .require_reasoning
-                .then(|| request.require_reasoning.unwrap_or(false)),
+            require_reasoning: known.require_reasoning.then(|| request.requires_reasoning()),
             return_routed_experts: (engine.routed_experts && known.return_routed_experts)
                 .then_some(true),
             routed_dp_rank: request.routing.dp_rank,

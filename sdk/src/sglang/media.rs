@@ -45,7 +45,7 @@ impl Media {
             videos: urls("video_url")?,
             audios: urls("audio_url")?,
         };
-        if let Some(kind) = media.missing_from(request.extra_args.messages.as_ref()) {
+        if let Some(kind) = media.missing_from(request.messages()) {
             return Err(Error::invalid_request(format!(
                 "the messages hold {kind} content that the frontend did not extract for this worker",
             )));
@@ -78,8 +78,7 @@ impl Media {
             Value::Object(kinds) => kinds.values().any(has),
             data => has(data),
         });
-        let messages = request.extra_args.messages.as_ref();
-        if extracted || Media::default().missing_from(messages).is_some() {
+        if extracted || Media::default().missing_from(request.messages()).is_some() {
             return Err(Error::invalid_request(
                 "this worker takes text only: remove images, audio and video from the messages",
             ));
@@ -87,22 +86,25 @@ impl Media {
         Ok(())
     }
 
-    /// The hashes the frontend computed, in SGLang's order: images, videos, audio. Grouped ones if
-    /// they fit the media, else a flat list that does; otherwise none, as wrong hashes would make
-    /// the engine take one medium for another.
+    /// The hashes the frontend computed, in SGLang's order: images, videos, audio. Grouped ones must
+    /// fit the media, as wrong hashes would make the engine take one medium for another; without
+    /// groups, a flat list, as it is.
     pub fn hashes(&self, request: &mut GenerateRequest) -> Option<Vec<String>> {
         let grouped = request.extra_args.mm_hashes_by_modality.take();
         let flat = request.extra_args.mm_hashes.take();
         let given = [&grouped, &flat].into_iter().flatten().any(|hashes| !hashes.is_null());
-        let hashes = self.grouped_hashes(grouped).or_else(|| strings(flat?, self.count()));
+        let hashes = match grouped {
+            Some(grouped @ Value::Object(_)) => self.grouped_hashes(grouped),
+            _ => flat.and_then(|flat| serde_json::from_value(flat).ok()),
+        };
         if given && hashes.is_none() {
             warn!("the hashes of the media do not fit the media; going without");
         }
         hashes.filter(|hashes| !hashes.is_empty())
     }
 
-    fn grouped_hashes(&self, grouped: Option<Value>) -> Option<Vec<String>> {
-        let Value::Object(mut grouped) = grouped? else { return None };
+    fn grouped_hashes(&self, grouped: Value) -> Option<Vec<String>> {
+        let Value::Object(mut grouped) = grouped else { return None };
         let mut hashes = Vec::new();
         for (kind, media) in
             [("image", &self.images), ("video", &self.videos), ("audio", &self.audios)]
@@ -150,7 +152,7 @@ fn urls(items: Option<Value>, kind: &str, frontend_decoding: bool) -> Result<Vec
     let items = match items {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,
-        Some(item) => vec![item],
+        Some(_) => return Err(refused(format!("multi_modal_data.{kind}: not a list"))),
     };
     items.into_iter().map(|item| url(item, kind, frontend_decoding)).collect()
 }

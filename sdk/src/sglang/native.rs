@@ -14,20 +14,22 @@ use super::disagg::Bootstrap;
 use super::errors::{check_error_event, refused};
 use super::event::cache_hit;
 use super::generate;
-use crate::protocol::GenerateRequest;
+use crate::protocol::{GenerateRequest, is_truthy};
 use crate::{Call, Chunks, Converter, Error, Flow, Request, Result, parse_event};
 
 /// One request in SGLang's own words.
 #[derive(Clone, Debug)]
 pub struct Native {
     members: Map<String, Value>,
+    /// The engine's part of the work ends with the prompt: no session goes on from it.
+    prefill: bool,
 }
 
 impl Native {
     /// Takes it out of `request`, if that is one.
     pub fn take(request: &mut GenerateRequest) -> Option<Self> {
         match request.extra_args.sglang_tito.take() {
-            Some(Value::Object(members)) => Some(Native { members }),
+            Some(Value::Object(members)) => Some(Native { members, prefill: false }),
             _ => None,
         }
     }
@@ -37,6 +39,7 @@ impl Native {
     /// # Errors
     /// [`Kind::InvalidRequest`](crate::Kind), public, if its sampling parameters are no object.
     pub fn limit_to_prefill(&mut self) -> Result<()> {
+        self.prefill = true;
         let params = self.members.entry("sampling_params").or_insert(Value::Null);
         if params.is_null() {
             *params = json!({});
@@ -66,7 +69,7 @@ impl Native {
         if incoming.token_count.is_none() {
             return Err(refused("token_ids: missing, and SGLang's own requests come with them"));
         }
-        let names = Names::new(&self.members, incoming)?;
+        let names = Names::new(&self.members, self.prefill, incoming)?;
         self.take_over(&names, request, engine)?;
         if let Some(adapter) = generate::adapter(incoming, request) {
             self.set("lora_path", adapter);
@@ -141,17 +144,17 @@ pub struct Names {
 }
 
 impl Names {
-    fn new(members: &Map<String, Value>, incoming: &Request) -> Result<Self> {
+    fn new(members: &Map<String, Value>, prefill: bool, incoming: &Request) -> Result<Self> {
         let rid = members.get("rid").filter(|rid| !rid.is_null());
         let client = match rid {
-            Some(Value::String(name)) => vec![name.clone()],
+            Some(Value::String(name)) if !name.is_empty() => vec![name.clone()],
             Some(Value::Array(names)) if !names.is_empty() => {
                 names.iter().map(|name| name.as_str().unwrap_or(&incoming.id).to_owned()).collect()
             }
             _ => vec![incoming.id.clone()],
         };
         // Later requests of a session name earlier ones, so here the client's name must do.
-        let in_session = members.get("session_params").is_some_and(|params| !params.is_null());
+        let in_session = members.get("session_params").is_some_and(is_truthy) && !prefill;
         if in_session && rid.is_some_and(Value::is_array) {
             return Err(refused(
                 "extra_args.sglang_tito.rid: a request of a session has one id, not a list",
@@ -210,6 +213,7 @@ impl Converter for NativeConverter {
 
     fn event(&mut self, event: &[u8], chunks: &mut Chunks) -> Result<Flow> {
         if event == DONE {
+            self.choices.end();
             return Ok(self.choices.flow());
         }
         let mut response: Value = parse_event(event)?;
@@ -221,7 +225,9 @@ impl Converter for NativeConverter {
             if let Some(name) = named.and_then(|id| self.names.for_client(id)) {
                 meta.insert("id".into(), name.into());
             }
-            if meta.get("finish_reason").is_some_and(|reason| !reason.is_null()) {
+            if meta.get("finish_reason").is_none_or(Value::is_null) {
+                self.choices.begin(index.unwrap_or(0));
+            } else {
                 self.choices.finish(index.unwrap_or(0));
                 let count = |name: &str| meta.get(name).and_then(Value::as_u64);
                 if let Some(prompt_tokens) =

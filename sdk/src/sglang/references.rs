@@ -4,15 +4,36 @@
 //! sends the engine's grammar compiler round for ever. A circle through `properties` or `items` is
 //! an ordinary recursive type and stays allowed. Mirrors Dynamo's `guided_json.py`.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// Members that hold data, not schemas: a `$ref` in there refers to nothing.
-const DATA: [&str; 4] = ["const", "enum", "default", "examples"];
+/// Members whose schemas are about a part of the value, each under a name of its own.
+const NAMED_PARTS: [&str; 4] =
+    ["properties", "patternProperties", "dependentSchemas", "dependencies"];
 
-/// Whether `schema` refers to itself through `$ref` and `allOf` alone.
+/// Members that are, or list, schemas about a part of the value.
+const PARTS: [&str; 9] = [
+    "additionalProperties",
+    "unevaluatedProperties",
+    "propertyNames",
+    "items",
+    "additionalItems",
+    "prefixItems",
+    "contains",
+    "unevaluatedItems",
+    "contentSchema",
+];
+
+/// Whether `schema`, or the one a text holds as JSON, refers to itself through `$ref` and `allOf`
+/// alone.
 pub(super) fn are_circular(schema: &Value) -> bool {
+    let schema = match schema {
+        Value::String(text) => Cow::Owned(serde_json::from_str(text).unwrap_or_default()),
+        schema => Cow::Borrowed(schema),
+    };
+    let schema: &Value = &schema;
     let nodes = objects_of(schema);
     let position: BTreeMap<*const Map<String, Value>, usize> =
         nodes.iter().enumerate().map(|(at, node)| (std::ptr::from_ref(*node), at)).collect();
@@ -29,23 +50,27 @@ pub(super) fn are_circular(schema: &Value) -> bool {
     has_circle(&nodes.iter().map(|node| follow(node)).collect::<Vec<_>>())
 }
 
-/// Every object in `schema` that may be a schema.
+/// Every schema that the one in `schema` is made of: what nothing leads to does no harm.
 fn objects_of(schema: &Value) -> Vec<&Map<String, Value>> {
     let mut objects = Vec::new();
-    let mut waiting = vec![schema];
+    let mut seen = BTreeSet::new();
+    let mut waiting: Vec<&Value> = vec![schema];
     while let Some(value) = waiting.pop() {
-        match value {
-            Value::Array(items) => waiting.extend(items),
-            Value::Object(members) => {
-                objects.push(members);
-                waiting.extend(
-                    members
-                        .iter()
-                        .filter(|(name, _)| !DATA.contains(&name.as_str()))
-                        .map(|(_, member)| member),
-                );
+        let Some(node) = value.as_object() else { continue };
+        if !seen.insert(std::ptr::from_ref(node)) {
+            continue;
+        }
+        objects.push(node);
+        let reference = node.get("$ref").and_then(Value::as_str);
+        waiting.extend(reference.and_then(|to| resolve(schema, to)));
+        waiting.extend(node.get("allOf").and_then(Value::as_array).into_iter().flatten());
+        let named = NAMED_PARTS.iter().filter_map(|name| node.get(*name)?.as_object());
+        waiting.extend(named.flat_map(Map::values));
+        for part in PARTS.iter().filter_map(|name| node.get(*name)) {
+            match part {
+                Value::Array(parts) => waiting.extend(parts),
+                part => waiting.push(part),
             }
-            _ => {}
         }
     }
     objects
@@ -112,7 +137,9 @@ mod tests {
             "properties": {"x": {"$ref": "#/$defs/a%20b"}},
             "$defs": {"a b": {"$ref": "#/$defs/a%20b"}},
         })));
-        assert!(are_circular(&json!({"$defs": {"a/b": {"$ref": "#/$defs/a~1b"}}})));
+        let defined = json!({"a/b": {"$ref": "#/$defs/a~1b"}});
+        assert!(are_circular(&json!({"items": {"$ref": "#/$defs/a~1b"}, "$defs": defined})));
+        assert!(are_circular(&json!(r##"{"$ref": "#"}"##)));
     }
 
     #[test]
@@ -121,6 +148,8 @@ mod tests {
         assert!(!are_circular(&json!({"type": "array", "items": {"$ref": "#"}})));
         assert!(!are_circular(&json!({"anyOf": [{"$ref": "#"}, {"type": "null"}]})));
         assert!(!are_circular(&json!({"const": {"$ref": "#/const"}})));
+        assert!(!are_circular(&json!({"$defs": {"unused": {"$ref": "#/$defs/unused"}}})));
+        assert!(!are_circular(&json!("no JSON")));
         assert!(!are_circular(&json!({"$ref": "http://x/y#"})));
         assert!(!are_circular(&json!({"$ref": "#/nowhere"})));
         assert!(!are_circular(&json!({
@@ -133,6 +162,6 @@ mod tests {
         let definitions: serde_json::Map<_, _> = (0..50_000)
             .map(|at| (format!("d{at}"), json!({"$ref": format!("#/$defs/d{}", at + 1)})))
             .collect();
-        assert!(!are_circular(&json!({"$defs": definitions})));
+        assert!(!are_circular(&json!({"$ref": "#/$defs/d0", "$defs": definitions})));
     }
 }

@@ -70,6 +70,12 @@ pub struct RuntimeConfig {
     /// How the frontend guides tool calls; none for no guidance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub structural_tag: Option<Value>,
+    /// How many LoRA adapters the engine holds at once, if it takes any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_gpu_lora_count: Option<u32>,
+    /// The endpoint with the events of its KV cache, if not its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_state_endpoint: Option<EndpointName>,
     /// Whether the engine announces what its KV cache holds.
     pub kv_event_publishing_enabled: bool,
     /// Whether routers may ask what the KV cache holds: not where prefill is another engine's work.
@@ -117,6 +123,8 @@ impl RuntimeConfig {
             reasoning_parser: None,
             exclude_tools_when_tool_choice_none: None,
             structural_tag: None,
+            max_gpu_lora_count: None,
+            kv_state_endpoint: None,
             kv_event_publishing_enabled: publishes_kv_events(server),
             enable_local_indexer: server.disaggregation_mode.as_deref() != Some("decode"),
             disaggregated_endpoint: None,
@@ -129,6 +137,14 @@ impl RuntimeConfig {
     /// Says that the worker takes requests in SGLang's own words ([`super::native`]).
     pub fn takes_native_requests(&mut self) {
         self.runtime_data.insert("sglang_generate".into(), true.into());
+    }
+
+    /// Says how many adapters can be loaded into the engine at once, if any can.
+    pub fn takes_adapters(&mut self, server: &ServerInfo) {
+        let loaded = server.lora_paths.as_ref().is_some_and(|paths| !paths.is_empty());
+        if loaded || server.enable_lora == Some(true) {
+            self.max_gpu_lora_count = server.max_loras_per_batch;
+        }
     }
 
     /// Says, where it is so, that the engine itself can hold a structural tag back until the model
@@ -166,6 +182,36 @@ fn publishes_kv_events(server: &ServerInfo) -> bool {
     let config = server.kv_events_config.as_deref().unwrap_or_default();
     let config: Value = serde_json::from_str(config).unwrap_or_default();
     config["publisher"].as_str().is_some_and(|publisher| publisher != "null")
+}
+
+/// An endpoint of Dynamo's, as cards name it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndpointName {
+    namespace: String,
+    component: String,
+    name: String,
+}
+
+impl EndpointName {
+    /// Reads `namespace.component.endpoint`, with `dyn://` before it or without.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](crate::Kind) for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        let parts: Vec<&str> = text.strip_prefix("dyn://").unwrap_or(text).split('.').collect();
+        match parts[..] {
+            [namespace, component, name] if parts.iter().all(|part| !part.is_empty()) => {
+                Ok(EndpointName {
+                    namespace: namespace.into(),
+                    component: component.into(),
+                    name: name.into(),
+                })
+            }
+            _ => Err(Error::invalid_request(format!(
+                "`{text}` is not dyn://namespace.component.endpoint"
+            ))),
+        }
+    }
 }
 
 /// `disaggregated_endpoint` of a model card.
@@ -297,6 +343,32 @@ mod tests {
             config.gates_structural_tags(&Engine::new(&server, &model, Default::default()));
             let said = config.runtime_data.get("tool_call_structural_tag_reasoning_gate");
             assert_eq!(said, gates.then_some(&json!(true)));
+        }
+    }
+
+    #[test]
+    fn adapters_the_engine_holds() {
+        for (info, held) in [
+            (json!({"max_loras_per_batch": 8}), None),
+            (json!({"max_loras_per_batch": 8, "enable_lora": true}), Some(8)),
+            (json!({"max_loras_per_batch": 8, "lora_paths": []}), None),
+            (json!({"max_loras_per_batch": 8, "lora_paths": [{"lora_name": "a"}]}), Some(8)),
+        ] {
+            let server = server(info);
+            let mut config = RuntimeConfig::new(&server, &ModelConfig::default());
+            config.takes_adapters(&server);
+            assert_eq!(config.max_gpu_lora_count, held);
+        }
+    }
+
+    #[test]
+    fn endpoints_have_three_parts() {
+        let name = json!({"namespace": "a", "component": "b", "name": "c"});
+        for text in ["a.b.c", "dyn://a.b.c"] {
+            assert_eq!(serde_json::to_value(EndpointName::parse(text).unwrap()).unwrap(), name);
+        }
+        for text in ["", "a.b", "a..c", "a.b.c.d"] {
+            assert!(EndpointName::parse(text).is_err(), "{text}");
         }
     }
 

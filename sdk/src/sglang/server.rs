@@ -44,6 +44,10 @@ pub struct ServerInfo {
     pub nnodes: Option<u32>,
     /// `--kv-events-config`: JSON that says how changes of the KV cache are published.
     pub kv_events_config: Option<String>,
+    /// `--enable-lora`.
+    pub enable_lora: Option<bool>,
+    /// `--lora-paths`: adapters the engine has from the start.
+    pub lora_paths: Option<Vec<Value>>,
     /// `--max-loras-per-batch`.
     pub max_loras_per_batch: Option<u32>,
     /// `--dllm-algorithm`.

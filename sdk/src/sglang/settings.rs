@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Capabilities;
-use super::registration::RuntimeConfig;
+use super::registration::{EndpointName, RuntimeConfig};
 use crate::{Error, Input, Result};
 
 /// Settings, by the names of Dynamo's flags. Not every worker type heeds all of them:
@@ -21,6 +21,10 @@ pub struct Settings {
     pub use_sglang_tokenizer: Option<bool>,
     /// `--frontend-decoding`.
     pub frontend_decoding: Option<bool>,
+    /// `--enable-multimodal`.
+    pub enable_multimodal: Option<bool>,
+    /// `--kv-state-endpoint`.
+    pub kv_state_endpoint: Option<String>,
     /// `--enable-rl`.
     pub enable_rl: Option<bool>,
     /// `--dyn-tool-call-parser`.
@@ -109,7 +113,13 @@ impl Settings {
     }
 
     /// Writes what the frontend must know onto the model card.
-    pub fn describe_on(&self, config: &mut RuntimeConfig) {
+    ///
+    /// # Errors
+    /// [`Kind::InvalidRequest`](crate::Kind) for a setting that is none.
+    pub fn describe_on(&self, config: &mut RuntimeConfig) -> Result<()> {
+        if let Some(endpoint) = &self.kv_state_endpoint {
+            config.kv_state_endpoint = Some(EndpointName::parse(endpoint)?);
+        }
         config.tool_call_parser.clone_from(&self.dyn_tool_call_parser);
         config.reasoning_parser.clone_from(&self.dyn_reasoning_parser);
         config.structural_tag.clone_from(&self.structural_tag);
@@ -117,6 +127,7 @@ impl Settings {
         if let Some(mode) = &self.dyn_default_thinking_mode {
             config.runtime_data.insert("default_thinking_mode".into(), mode.as_str().into());
         }
+        Ok(())
     }
 }
 
@@ -135,6 +146,7 @@ pub fn schema(heeded: &[&str]) -> Value {
             false,
         ),
         "frontend_decoding": flag("The frontend fetches and decodes media", false),
+        "kv_state_endpoint": text("The endpoint with the engine's KV events, if not the worker's own"),
         "enable_rl": flag(
             "Clients may ask for uploads of metadata (not supported yet: such requests fail)",
             false,

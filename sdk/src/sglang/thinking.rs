@@ -51,8 +51,10 @@ pub fn budget(
     if parser == "gpt-oss" && matches!(constraint, Some(Constraint::JsonSchema(_))) {
         return refuse("max_thinking_tokens: not together with a JSON schema on gpt-oss models");
     }
-    if request.require_reasoning != Some(true) {
-        return Ok(None);
+    match &request.require_reasoning {
+        None | Some(Value::Bool(false)) => return Ok(None),
+        Some(Value::Bool(true)) => {}
+        Some(_) => return refuse("require_reasoning: neither true nor false"),
     }
     if given(&request.custom_logit_processor).is_some() {
         return refuse("max_thinking_tokens: not together with a custom_logit_processor");
@@ -124,6 +126,8 @@ mod tests {
             json!({"stop_conditions": {"max_thinking_tokens": 4_294_967_296_u64}}),
             json!({"stop_conditions": {"max_thinking_tokens": 1.5}}),
             json!({"stop_conditions": {"max_thinking_tokens": "5"}}),
+            json!({"stop_conditions": {"max_thinking_tokens": 5}, "require_reasoning": null}),
+            json!({"stop_conditions": {"max_thinking_tokens": 5}, "require_reasoning": 1}),
         ] {
             refused(request, &thinking());
         }

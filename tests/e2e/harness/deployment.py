@@ -1,5 +1,6 @@
 """One Dynamo deployment on loopback: a frontend, any number of workers, discovery in a folder."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -32,11 +33,25 @@ class Worker:
         self.endpoint = endpoint
         self.system_url = f"http://127.0.0.1:{system_port}"
 
+    @property
+    def namespace(self) -> str:
+        return self.endpoint.split(".")[0]
+
+    def beside(self, *arguments: str) -> "Worker":
+        """Another host on the same engine, of the same kind, in a namespace of its own."""
+        running = dataclasses.replace(self.engine, arguments=["--engine-url", self.engine_url()])
+        return self._deployment.start_worker(running, list(arguments))
+
     def engine_process(self) -> Running | None:
         """The main process of the engine this host has started."""
         family = self.descendants()
         ours = [p for p in self._deployment.mark.processes() if p.pid in family and self.engine.is_main(p)]
         return min(ours, key=lambda p: p.pid, default=None)
+
+    def engine_family(self) -> list[Running]:
+        """All processes of the engine."""
+        family = self.descendants()
+        return [process for process in self._deployment.mark.processes() if process.pid in family]
 
     def descendants(self) -> list[int]:
         """The processes the host has started, and theirs."""
@@ -63,13 +78,13 @@ class Worker:
             lambda: self.model not in self._deployment.models(), within, f"{self.model} to leave /v1/models"
         )
 
-    def ask(self, endpoint: str, body: object) -> list[dict]:
+    def ask(self, endpoint: str, body: object, timeout: float = 60) -> list[dict]:
         """What an endpoint beside the worker's own, or that itself, answers a client of Dynamo's own."""
         python = installed("venv.sh", "frontend") / "bin" / "python"
         beside = self.endpoint.rpartition(".")[0]
         call = [python, REPOSITORY / "tests/e2e/call_endpoint.py", f"{beside}.{endpoint}", json.dumps(body)]
         environment = {**os.environ, **self._deployment.environment()}
-        done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -141,14 +156,19 @@ class Deployment:
         return process
 
     def start_frontend(self) -> Process:
+        """Starts the frontend that all tests ask unless they start one of their own."""
+        return self.another_frontend(self.http_port)
+
+    def another_frontend(self, port: int, *arguments: str, **environment: str) -> Process:
+        """Starts a frontend at `port`, and waits for it."""
         python = installed("venv.sh", "frontend") / "bin" / "python"
         self._say("starting the Dynamo frontend")
         frontend = self.start(
             "frontend",
-            [python, "-m", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", self.http_port],
-            self.environment(),
+            [python, "-m", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", port, *arguments],
+            self.environment(environment),
         )
-        frontend.await_ready(self._answers, 120, "the frontend to answer")
+        frontend.await_ready(lambda: _answers(port), 120, "the frontend to answer")
         return frontend
 
     def start_worker(
@@ -185,15 +205,20 @@ class Deployment:
 
     def models(self) -> list[str]:
         """The models the frontend lists."""
-        with urllib.request.urlopen(f"{self.url}/v1/models", timeout=10) as reply:
-            return [model["id"] for model in json.load(reply)["data"]]
+        return _models(self.http_port)
 
-    def _answers(self) -> bool:
-        try:
-            self.models()
-        except OSError:
-            return False
-        return True
+
+def _models(port: int) -> list[str]:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10) as reply:
+        return [model["id"] for model in json.load(reply)["data"]]
+
+
+def _answers(port: int) -> bool:
+    try:
+        _models(port)
+    except OSError:
+        return False
+    return True
 
 
 def _descends_from(pid: int, ancestor: int) -> bool:

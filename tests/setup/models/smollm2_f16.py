@@ -1,6 +1,6 @@
 """Turns a llama.cpp model file of few bits a weight into one of sixteen.
 
-    python smollm2_f16.py MODEL.gguf OUT.gguf
+    python smollm2_f16.py MODEL.gguf OUT_DIR
 
 The same model, three times the size. With four bits a weight the sums of one processor's instructions
 and those of another's differ enough for a model this small to give other answers; with sixteen they
@@ -15,7 +15,8 @@ import numpy
 from gguf.quants import dequantize
 
 
-def main(source: Path, target: Path) -> None:
+def main(source: Path, out: Path) -> None:
+    target = out / "SmolLM2-135M-Instruct.F16.gguf"
     reader = gguf.GGUFReader(source)
     architecture = reader.get_field(gguf.Keys.General.ARCHITECTURE).contents()
     writer = gguf.GGUFWriter(target, architecture)

@@ -104,6 +104,9 @@ pub struct CardFacts {
     /// Members of Dynamo's `ModelRuntimeConfig`: `total_kv_blocks`, `max_num_seqs`,
     /// `max_num_batched_tokens`, `reasoning_parser`, `tool_call_parser`, ...
     pub runtime_config: Map<String, Value>,
+    /// How frontends route to workers of the model, a `RouterConfig` of Dynamo's; without it, by their
+    /// own flags.
+    pub router_config: Option<Value>,
     /// More names clients may ask for.
     pub aliases: Vec<String>,
 }
@@ -191,6 +194,9 @@ impl CardFacts {
             }
             if let Some(length) = context_length {
                 card.insert("context_length".to_owned(), json!(length));
+            }
+            if let Some(router) = &self.router_config {
+                card.insert("router_config".to_owned(), router.clone());
             }
             if !self.aliases.is_empty() {
                 card.insert("aliases".to_owned(), json!(self.aliases));

@@ -9,6 +9,7 @@ mod frontend;
 mod media;
 mod parsers;
 mod plugin;
+mod router;
 mod runtime;
 mod tls;
 mod values;
@@ -20,6 +21,7 @@ pub use engine::EngineFlags;
 pub use frontend::FrontendFlags;
 pub use media::MediaFlags;
 pub use plugin::PluginFlags;
+pub use router::{ConditionalPolicy, KvRouterFlags, RouterFlags};
 pub use runtime::RuntimeFlags;
 pub use tls::TlsFlags;
 pub use worker::WorkerFlags;
@@ -65,6 +67,9 @@ pub struct Flags {
     /// Images, videos and their encoders.
     #[command(flatten)]
     pub media: MediaFlags,
+    /// How the frontend routes to the worker.
+    #[command(flatten)]
+    pub router: RouterFlags,
     /// The worker's place in Dynamo.
     #[command(flatten)]
     pub runtime: RuntimeFlags,

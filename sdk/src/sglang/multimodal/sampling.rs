@@ -66,7 +66,7 @@ pub fn generate_request(request: &Preprocessed) -> GenerateRequest {
             max_thinking_tokens: request.stop_conditions.max_thinking_tokens.clone(),
             ..StopConditions::default()
         },
-        require_reasoning: Some(request.require_reasoning),
+        require_reasoning: Some(request.require_reasoning.into()),
         ..GenerateRequest::default()
     }
 }

@@ -53,14 +53,17 @@ for _name in (
 
 # PyTorch's wheel on PyPI is a CUDA build and names torch.cuda as its device module even where there
 # is no driver, so that SGLang would ask the absent driver about memory. A prefill engine hands its
-# page numbers to the Mooncake sender in page-locked memory, with an event for when they are there:
-# without a driver, in plain memory, where they are at once.
+# page numbers to the Mooncake sender in page-locked memory, with an event for when they are there,
+# and LoRA layers keep their offsets in such memory: without a driver, in plain memory, where they are
+# at once.
 if not torch.cuda.is_available():
     torch.get_device_module = lambda device=None: torch.cpu
-    _empty = torch.empty
 
-    def _unpinned(*args, pin_memory=False, **kwargs):
-        return _empty(*args, **kwargs)
+    def _unpinned(make):
+        def make_in_plain_memory(*args, pin_memory=False, **kwargs):
+            return make(*args, **kwargs)
+
+        return make_in_plain_memory
 
     class _PastEvent:
         def __init__(self, *_args, **_kwargs):
@@ -78,6 +81,8 @@ if not torch.cuda.is_available():
         def query(self):
             return True
 
-    torch.empty = _unpinned
+    for _name in ("empty", "tensor", "zeros"):
+        setattr(torch, _name, _unpinned(getattr(torch, _name)))
+    torch.Tensor.pin_memory = lambda tensor, _device=None: tensor
     torch.cuda.Event = _PastEvent
     torch.cuda.current_stream = lambda device=None: None

@@ -1,22 +1,27 @@
 //! The LoRA adapters of a worker: their files, and their model cards beside the worker's own.
 
+mod bucket;
+mod hub;
+mod sources;
+
 use std::env;
-use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use dynamo_host_failure::{Failure, Kind};
+use dynamo_host_failure::Failure;
 use dynamo_host_plane::Served;
 use dynamo_host_plane::card::AdapterFacts;
 use dynamo_host_plugin::{Adapter, AdapterStore};
 use dynamo_host_request::AdapterNames;
 
+use sources::Sources;
+
 /// Dynamo's switch for adapters.
 const ENABLED: &str = "DYN_LORA_ENABLED";
 
 /// What is loaded beside the model.
-#[derive(Default)]
 pub struct Adapters {
+    sources: Sources,
     published: RwLock<Vec<Adapter>>,
     names: AdapterNames,
     /// Where cards go; none before the worker serves.
@@ -27,7 +32,14 @@ impl Adapters {
     /// Adapters, if the operator enabled them.
     pub fn if_enabled() -> Option<Arc<Self>> {
         let enabled = env::var(ENABLED).unwrap_or_default().to_ascii_lowercase();
-        matches!(enabled.trim(), "1" | "true" | "yes" | "on").then(Arc::default)
+        matches!(enabled.trim(), "1" | "true" | "yes" | "on").then(|| {
+            Arc::new(Adapters {
+                sources: Sources::from_env(),
+                published: RwLock::default(),
+                names: AdapterNames::default(),
+                served: OnceLock::default(),
+            })
+        })
     }
 
     /// The names of the adapters, as requests see them.
@@ -75,27 +87,7 @@ impl AdapterStore for Adapters {
     }
 
     async fn fetch(&self, uri: &str) -> Result<String, Failure> {
-        let path = match uri.split_once("://") {
-            None => uri,
-            Some(("file", path)) => path,
-            Some((scheme, _)) => {
-                return Err(Failure::new(
-                    Kind::NotImplemented,
-                    format!(
-                        "adapters are not fetched from {scheme}:// yet: give a directory of this \
-                         machine, as file:///path"
-                    ),
-                ));
-            }
-        };
-        if !Path::new(path).is_absolute() {
-            return Err(Failure::invalid_request(format!("`{uri}` is no absolute path")));
-        }
-        match tokio::fs::metadata(path).await {
-            Ok(found) if found.is_dir() => Ok(path.to_owned()),
-            Ok(_) => Err(Failure::invalid_request(format!("{path} is not a directory"))),
-            Err(error) => Err(Failure::new(Kind::NotFound, format!("{path}: {error}"))),
-        }
+        self.sources.directory(uri).await
     }
 
     async fn publish(&self, adapter: Adapter, max_loaded: Option<u32>) -> Result<(), Failure> {
@@ -118,27 +110,5 @@ impl AdapterStore for Adapters {
             .map_err(|error| Failure::unavailable(error.to_string()))?;
         self.change(|published| published.retain(|adapter| adapter.name != name));
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[tokio::test]
-    async fn files_are_taken_where_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
-        let adapters = Adapters::default();
-        assert_eq!(adapters.fetch(path).await.unwrap(), path);
-        assert_eq!(adapters.fetch(&format!("file://{path}")).await.unwrap(), path);
-        for (uri, kind) in [
-            ("s3://bucket/a", Kind::NotImplemented),
-            ("relative/a", Kind::InvalidRequest),
-            ("file:///no/such/adapter", Kind::NotFound),
-        ] {
-            assert_eq!(adapters.fetch(uri).await.unwrap_err().kind, kind, "{uri}");
-        }
     }
 }
