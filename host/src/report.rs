@@ -84,7 +84,25 @@ fn is_json(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::as_json;
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn without_an_engine_there_are_the_models_usual_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [("config.json", "{}"), ("secret.json", "{}")] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let report = EngineReport {
+            model_path: String::new(),
+            served_name: String::new(),
+            address: String::new(),
+            answers: Vec::new(),
+            files: Vec::new(),
+        };
+        let report = gather(None, Some(folder.path()), report).await;
+        assert_eq!(report.files, [("config.json".to_owned(), b"{}".to_vec())]);
+    }
 
     #[test]
     fn a_template_is_a_string_and_a_broken_json_is_nothing() {
