@@ -102,10 +102,17 @@ pub enum Flow {
     Continue,
     /// The response goes on with another step. What the present source would still say is not
     /// wanted.
-    Then(Step),
+    Then(Box<Step>),
     /// The response is complete, and what the engine still sends is not wanted. Not needed at an
     /// end-of-stream marker: there the stream ends by itself.
     Done,
+}
+
+impl Flow {
+    /// Goes on with `step`.
+    pub fn then(step: Step) -> Self {
+        Flow::Then(Box::new(step))
+    }
 }
 
 /// What to do with one request.

@@ -64,7 +64,7 @@ impl Worker for MultimodalEncode {
         let server = ServerInfo::from_report(&report)?;
         let model = ModelConfig::from_report(&report)?;
         let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config);
+        settings.describe_on(&mut config)?;
         // It generates nothing itself: whether a prompt fits is not its to say.
         config.total_kv_blocks = None;
         config.max_num_seqs = None;

@@ -53,7 +53,7 @@ impl Worker for MultimodalPrefill {
         let model = ModelConfig::from_report(&report)?;
         let address = Address::from_report(&server, &report.address)?;
         let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config);
+        settings.describe_on(&mut config)?;
         config.disaggregated_endpoint =
             Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
         let mut registration = Registration::aggregated([], Input::Tokens);

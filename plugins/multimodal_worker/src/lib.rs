@@ -59,7 +59,7 @@ impl Worker for MultimodalWorker {
         let model = ModelConfig::from_report(&report)?;
         let decodes = server.disaggregation_mode.as_deref() == Some("decode");
         let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config);
+        settings.describe_on(&mut config)?;
         let mut registration = Registration::aggregated([], Input::Tokens);
         registration.needs = vec![vec!["encode".into()]];
         let mut health_check = health::tokens_payload(health::beginning_of_text(&report));

@@ -62,12 +62,12 @@ impl Job {
                 let step = Step::call(Call::get(&path)).after(self.wait);
                 self.wait = (self.wait * 2).min(LONGEST_WAIT);
                 // It makes the engine forget the job; one that can give it up would do it then.
-                Ok(Flow::Then(step.abort_with(forget(&path))))
+                Ok(Flow::then(step.abort_with(forget(&path))))
             }
             "completed" => {
                 self.inference_time_s = report.inference_time_s;
                 let video = Call::get(&format!("{path}/content")).medium();
-                Ok(Flow::Then(Step::call(video).abort_with(forget(&path))))
+                Ok(Flow::then(Step::call(video).abort_with(forget(&path))))
             }
             "failed" => {
                 let cause = report.error.and_then(|error| error.message);

@@ -68,7 +68,7 @@ impl Steps {
     fn job(&self, event: &[u8]) -> Result<Flow> {
         let Job { id, status } = parse_event(event)?;
         let path = format!("/jobs/{id}");
-        Ok(Flow::Then(match status.as_str() {
+        Ok(Flow::then(match status.as_str() {
             "done" => Step::call(Call::get(&format!("{path}/content")).medium()),
             _ => {
                 let abort = Call { method: "DELETE".into(), ..Call::get(&path) };
@@ -96,7 +96,7 @@ impl Converter for Steps {
                 };
                 let call = Call::post("/upload", &json!({"image": null, "n": 1}))?;
                 let call = call.inlay("/image", medium, InlayForm::DataUrl);
-                return Ok(Flow::Then(Step::call(if *form { call.form() } else { call })));
+                return Ok(Flow::then(Step::call(if *form { call.form() } else { call })));
             }
         }
         Ok(Flow::Continue)
