@@ -1,7 +1,5 @@
 # Two commands matter: `make demo` and `make test`. `make help` lists all.
 
-export PROMPT
-
 SETUP := tests/setup
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HOST := $(TARGET)/debug/dynamo-host
@@ -18,12 +16,12 @@ help: ## This list.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: demo
-demo: PROMPT ?= What is the capital of France?
+demo: export PROMPT ?= What is the capital of France?
 demo: build ## Asks PROMPT through frontend, plugin and llama.cpp; stays up with a terminal.
 	python3 examples/demo/demo.py "$$PROMPT"
 
 .PHONY: demo-video
-demo-video: PROMPT ?= a quiet night by the sea
+demo-video: export PROMPT ?= a quiet night by the sea
 demo-video: build ## Renders PROMPT through frontend, plugin and a stand-in engine; leaves a video.
 	python3 examples/demo/video.py "$$PROMPT"
 
