@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dynamo_host_engine::Client;
-use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Held, Kind};
-use dynamo_host_request::call::to_engine;
+use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Kind};
+use dynamo_host_request::call::{Kept, to_engine};
 
 /// Longest answer to a control call, in bytes.
 const MAX_REPLY: usize = 16 << 20;
@@ -23,8 +23,8 @@ impl EngineControl for Control {
         let Some(client) = &self.0 else {
             return Err(Failure::unavailable("the worker has no engine"));
         };
-        // A control call is about no request: there are no token ids.
-        let call = to_engine(call, &[], &Held::default())?;
+        // A control call is about no request: nothing is kept of it.
+        let call = to_engine(call, &Kept::default())?;
         let exchange = async {
             let reply = client.send(call).await?;
             let status = reply.status();

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dynamo_host_engine::{Call, EngineError};
-use dynamo_host_plugin::{self as plugin, EngineControl, EngineReply, Failure, Held};
-use dynamo_host_request::call::to_engine;
+use dynamo_host_plugin::{self as plugin, EngineControl, EngineReply, Failure};
+use dynamo_host_request::call::{Kept, to_engine};
 use dynamo_host_request::{Exchange, Reply};
 use serde_json::Value;
 
@@ -271,7 +271,7 @@ impl Control {
 #[async_trait]
 impl EngineControl for Control {
     async fn send(&self, call: plugin::Call) -> Result<EngineReply, Failure> {
-        let call = to_engine(call, &[], &Held::default())?;
+        let call = to_engine(call, &Kept::default())?;
         let answer = self.answer(Seen { framing: None, ..seen(call) })?;
         let status = answer.status();
         let body = answer.whole(usize::MAX).await;

@@ -1,5 +1,7 @@
 //! From the call a plugin planned to the one that is sent: token ids and blobs go in here.
 
+use std::sync::Arc;
+
 use dynamo_host_engine as engine;
 use dynamo_host_failure::Failure;
 use dynamo_host_plugin::{Call, Encoding, Framing, Held};
@@ -7,17 +9,25 @@ use uuid::Uuid;
 
 use crate::{form, inlay, splice};
 
-/// The plugin's call as the engine client sends it. `ids` are the request's token ids, `held` is what
-/// was taken out of it.
+/// What stays with the host of a request, and goes into the calls made for it.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The token ids.
+    pub ids: Arc<[u32]>,
+    /// Long data of `data:` URLs.
+    pub held: Held,
+}
+
+/// The plugin's call as the engine client sends it, with what is `kept` of the request.
 ///
 /// # Errors
 /// [`Kind::Internal`](dynamo_host_failure::Kind): the plugin planned a call that cannot be.
-pub fn to_engine(call: Call, ids: &[u32], held: &Held) -> Result<engine::Call, Failure> {
+pub fn to_engine(call: Call, kept: &Kept) -> Result<engine::Call, Failure> {
     let method = call.method.parse::<http::Method>().map_err(|_| {
         Failure::internal(format!("the plugin planned a call with the method `{}`", call.method))
     })?;
     let mut headers = call.headers;
-    let body = held.put_back(call.body);
+    let body = kept.held.put_back(call.body);
     let body = match call.encoding {
         Encoding::Plain if call.inlays.is_empty() => body,
         Encoding::Plain => inlay::into_json(&body, call.inlays)?,
@@ -29,7 +39,7 @@ pub fn to_engine(call: Call, ids: &[u32], held: &Held) -> Result<engine::Call, F
         }
     };
     let body = match &call.tokens_as {
-        Some(member) => splice::token_ids(&body, member, ids)?,
+        Some(member) => splice::token_ids(&body, member, &kept.ids)?,
         None => body.into(),
     };
     Ok(engine::Call {

@@ -1,35 +1,28 @@
 //! One response: the engine's events in, the plugin's chunks out.
 
+mod conversion;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_failure::Failure;
-use dynamo_host_plugin::{
-    self as plugin, Held, Output, PeerChunks, ResponsePlan, Session, Source, Step,
-};
+use dynamo_host_plugin::{self as plugin, PeerChunks, ResponsePlan, Session, Source, Step};
 use futures::stream::{self, Stream};
 use tokio::runtime::Handle;
 
-use crate::call::to_engine;
+use crate::call::{Kept, to_engine};
 use crate::exchange::{self, Exchange, Reply};
-use crate::medium::{Medium, Piece, aside, with_media};
+use crate::medium::{Medium, Piece, aside};
 use crate::slots::{Slot, Slots};
 
 /// Most events that cross to the plugin in one call. Batches grow by themselves under load, where
 /// they halve the cost of a chunk; beyond this they would only delay the first chunk of the batch.
 const MAX_BATCH: usize = 64;
-
-/// Longest body read of an answer that is not 2xx: an error message.
-const MAX_REJECTION: usize = 1 << 20;
-
-/// Longest event copied to where an earlier one was, in bytes. A longer one is most often a whole
-/// body, whose bytes nobody else has: it moves.
-const LARGE_EVENT: usize = 64 << 10;
 
 /// Where a response stands.
 enum Stage<R> {
@@ -55,9 +48,7 @@ pub struct Response<E: Exchange> {
     exchange: Arc<E>,
     session: Option<Session>,
     stage: Stage<E::Reply>,
-    /// What stays of the request for its calls: the token ids, and long data.
-    ids: Arc<[u32]>,
-    held: Held,
+    kept: Kept,
     /// Chunks that wait to be taken.
     chunks: VecDeque<Vec<u8>>,
     /// What ends the response once the chunks are taken.
@@ -82,8 +73,7 @@ impl<E: Exchange> Response<E> {
         exchange: Arc<E>,
         session: Session,
         plan: ResponsePlan,
-        ids: Arc<[u32]>,
-        held: Held,
+        kept: Kept,
         cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
         slots: Slots,
         leaving: Arc<AtomicBool>,
@@ -92,8 +82,7 @@ impl<E: Exchange> Response<E> {
             exchange,
             session: Some(session),
             stage: plan.next.map_or(Stage::Over, Stage::Next),
-            ids,
-            held,
+            kept,
             chunks: plan.preface.into(),
             failure: None,
             abort: None,
@@ -282,10 +271,10 @@ impl<E: Exchange> Response<E> {
     /// The call as it is sent. Blobs are encoded aside: they may be long.
     async fn ready(&mut self, call: plugin::Call) -> Result<Call, Failure> {
         if call.inlays.is_empty() {
-            return to_engine(call, &self.ids, &self.held);
+            return to_engine(call, &self.kept);
         }
-        let (ids, held) = (self.ids.clone(), self.held.clone());
-        aside(move || to_engine(call, &ids, &held)).await
+        let kept = self.kept.clone();
+        aside(move || to_engine(call, &kept)).await
     }
 
     /// The source has ended.
@@ -294,94 +283,10 @@ impl<E: Exchange> Response<E> {
         self.converse(async |session| session.finish().await).await
     }
 
-    async fn convert(&mut self) -> Result<(), Failure> {
-        let mut events = std::mem::take(&mut self.events);
-        let batch = self.arrived.len();
-        if events.len() < batch {
-            events.resize_with(batch, Vec::new);
-        }
-        for (place, event) in events.iter_mut().zip(self.arrived.drain(..)) {
-            if event.len() > LARGE_EVENT {
-                *place = event.into();
-            } else {
-                place.clear();
-                place.extend_from_slice(&event);
-            }
-        }
-        let converted = self.converse(async |session| session.push(&events[..batch]).await).await;
-        self.events = events;
-        converted
-    }
-
-    /// Asks the converter and takes what it says. It may wait for another worker meanwhile: not for
-    /// a client that leaves.
-    async fn converse(
-        &mut self,
-        ask: impl AsyncFnOnce(&mut Session) -> Result<Output, Failure>,
-    ) -> Result<(), Failure> {
-        let session =
-            self.session.as_mut().ok_or_else(|| Failure::internal("the response is over"))?;
-        let output = tokio::select! {
-            biased;
-            answered = ask(session) => answered?,
-            () = &mut self.cancelled => {
-                self.give_up();
-                return Ok(());
-            }
-        };
-        self.take(output).await
-    }
-
-    /// Takes what the converter made of a batch.
-    async fn take(&mut self, output: Output) -> Result<(), Failure> {
-        let Output { mut chunks, inlays, next, end } = output;
-        if !inlays.is_empty() {
-            chunks = aside(move || with_media(chunks, inlays)).await?;
-        }
-        self.chunks.extend(chunks);
-        if let Some(end) = end {
-            if end.engine_done {
-                self.abort = None;
-            }
-            match end.failure {
-                Some(failure) => self.fail(self.broken_off(failure.into())),
-                None => self.end_early(),
-            }
-        } else if let Some(step) = next {
-            self.abort = None;
-            self.stage = Stage::Next(step);
-        }
-        if matches!(self.stage, Stage::Over) {
-            self.slot = None;
-        }
-        Ok(())
-    }
-
-    /// What the plugin makes of a status that is not 2xx.
-    async fn rejected(&mut self, status: u16, reply: E::Reply) -> Result<(), Failure> {
-        self.abort = None;
-        let body = reply.whole(MAX_REJECTION).await.map_err(|error| exchange::failure(&error))?;
-        let mut output = self.session()?.rejected(status, &body.into()).await?;
-        // A refusal is no answer that broke off, also while the worker goes away.
-        let failure = output.end.as_mut().and_then(|end| end.failure.take());
-        self.take(output).await?;
-        self.failure = failure.map(Failure::from);
-        Ok(())
-    }
-
     /// Ends the response with `failure`, after the chunks that came before it.
     fn fail(&mut self, failure: Failure) {
         self.failure = Some(failure);
         self.end_early();
-    }
-
-    /// What a response that broke off in the middle failed with: while the worker goes away, that it
-    /// goes away, whatever its engine says.
-    fn broken_off(&self, failure: Failure) -> Failure {
-        if !self.leaving.load(Ordering::Relaxed) {
-            return failure;
-        }
-        Failure::unavailable(format!("the worker is shutting down: {}", failure.message))
     }
 
     /// Nothing the engine still has to say is wanted.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Held, Plugin, Request};
 
+use crate::call::Kept;
 use crate::response::Response;
 use crate::slots::Slots;
 use crate::{Codec, Exchange, FreshSource, Payload};
@@ -141,8 +142,7 @@ impl<E: Exchange> Worker<E> {
             self.exchange.clone(),
             session,
             plan,
-            ids,
-            held,
+            Kept { ids, held },
             cancelled,
             self.slots.clone(),
             self.leaving.clone(),

@@ -50,7 +50,7 @@ impl Sources {
         let path = match uri.split_once("://") {
             None => local(uri).await?,
             Some(("file", path)) => local(path).await?,
-            Some(("s3", place)) => self.from_bucket(uri, place).await?,
+            Some(("s3", place)) => self.out_of_bucket(uri, place).await?,
             Some(("hf", name)) => {
                 let path = hub::snapshot(self.hub.as_deref(), name)?;
                 check(&path, uri)?;
@@ -69,7 +69,7 @@ impl Sources {
     }
 
     /// What was fetched once is not fetched again.
-    async fn from_bucket(&self, uri: &str, place: &str) -> Result<PathBuf, Failure> {
+    async fn out_of_bucket(&self, uri: &str, place: &str) -> Result<PathBuf, Failure> {
         let path = self.kept.join(key(uri));
         if check(&path, uri).is_err() {
             let folder = bucket::fetch(place, &self.kept, &self.environment).await?;

@@ -26,7 +26,9 @@ fn body(worker: &Decode, request: Json) -> Json {
 fn a_plain_request() {
     let worker = worker(json!({}), json!({}));
     let plan = testing::plan(&worker, json!({"token_ids": [1, 2]})).unwrap();
-    let call = plan.next.unwrap().into_call().unwrap();
+    let mut step = plan.next.unwrap();
+    let abort = step.abort.take().unwrap();
+    let call = step.into_call().unwrap();
     assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/generate"));
     assert_eq!(call.framing, Framing::Sse);
     assert_eq!(call.tokens_as.as_deref(), Some("input_ids"));
@@ -38,7 +40,6 @@ fn a_plain_request() {
             "sampling_params": {"max_new_tokens": null},
         })
     );
-    let abort = plan.next.unwrap().abort.unwrap();
     assert_eq!(abort.path, "/abort_request");
     assert_eq!(serde_json::from_slice::<Json>(&abort.body).unwrap(), json!({"rid": rid}));
 }

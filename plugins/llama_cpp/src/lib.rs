@@ -122,7 +122,7 @@ mod tests {
     const WORKER: LlamaCpp = LlamaCpp { context_length: None, slots: None };
 
     fn planned(body: Json) -> (String, Json) {
-        let call = testing::plan(&WORKER, body).unwrap().call.unwrap();
+        let call = testing::plan(&WORKER, body).unwrap().next.unwrap().into_call().unwrap();
         (call.path, serde_json::from_slice(&call.body).unwrap())
     }
 

@@ -24,6 +24,7 @@ fn start(words: &[&str]) -> Start {
         arguments: words.iter().map(|word| (*word).to_owned()).collect(),
         host: "127.0.0.1".into(),
         port: 28200,
+        scratch: "/scratch".into(),
     }
 }
 
@@ -59,7 +60,8 @@ fn what_has_no_place_is_refused() {
 #[test]
 fn the_algorithm_must_be_given() {
     let arguments = |words: &[&str]| {
-        LlmDiffusion::prepare(Settings::default(), start(words)).map(|it| it.arguments.join(" "))
+        LlmDiffusion::prepare(Settings::default(), start(words))
+            .map(|setup| setup.unwrap().arguments.join(" "))
     };
     let error = arguments(&["--page-size", "16"]).unwrap_err();
     assert!(format!("{error:?}").contains("--dllm-algorithm is missing"));

@@ -30,7 +30,7 @@ fn order(more: Json, scores: [f64; 3]) -> Vec<Json> {
 
 #[test]
 fn pairs_in_one_batch() {
-    let call = plan(json!({})).unwrap().call.unwrap();
+    let call = plan(json!({})).unwrap().next.unwrap().into_call().unwrap();
     let rid = "0123456789abcdef0123456789abcdef";
     assert_eq!(
         serde_json::from_slice::<Json>(&call.body).unwrap(),

@@ -1,4 +1,5 @@
 //! Answers in several steps, with media that pass it by.
+#![allow(missing_docs)]
 
 use std::time::Duration;
 
