@@ -112,6 +112,10 @@ impl Files {
         match value {
             Value::String(text) => json!(self.put_into(text)),
             Value::Array(values) => values.iter().map(|value| self.put_into_value(value)).collect(),
+            Value::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), self.put_into_value(value)))
+                .collect(),
             other => other.clone(),
         }
     }

@@ -87,7 +87,11 @@ class Fleet:
 
     def start(self, engine: Engine, component: str, name: str | None = None) -> Worker:
         worker = self._deployment.start_worker(
-            engine, name=name or self.name, endpoint=f"{self.name}.{component}.generate"
+            engine,
+            # The images lie on loopback.
+            environment={"DYN_MM_ALLOW_INTERNAL": "1"},
+            name=name or self.name,
+            endpoint=f"{self.name}.{component}.generate",
         )
         self.workers.append(worker)
         return worker

@@ -44,7 +44,8 @@ def test_it_serves_chats_only_and_says_what_is_wrong(text: Client, worker: Worke
         assert refused.status_code == 400, (wrong, refused.text)
     body = {"model": text.model, "messages": [SYSTEM], "max_tokens": 4}
     assert text.post("/v1/chat/completions", body).status_code == 200
-    assert worker.engine.running_requests(worker.engine_url()) == 0
+    url = worker.engine_url()
+    wait_until(lambda: worker.engine.running_requests(url) == 0, 60, "the engine to be idle")
 
 
 def test_a_client_that_leaves(text: Client, worker: Worker) -> None:

@@ -49,7 +49,7 @@ fn media_this_worker_cannot_encode() {
 
 #[test]
 fn a_token_beyond_the_vocabulary() {
-    let error = refusal(request(&[100, 42], json!({"image_url": "a"})));
+    let error = refusal(request(&[100, 42], json!({"image_url": ["a"]})));
     assert!(error.message().contains("100"), "{error:?}");
 }
 

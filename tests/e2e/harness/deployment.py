@@ -142,8 +142,6 @@ class Deployment:
             "DYN_SYSTEM_HOST": "127.0.0.1",
             "DYN_HOST_PLUGIN_DIR": str(PLUGINS),
             "HF_HUB_OFFLINE": "1",
-            # Tests serve their images on loopback, where neither frontend nor workers look otherwise.
-            "DYN_MM_ALLOW_INTERNAL": "1",
             # Logs that can be searched.
             "DYN_SDK_DISABLE_ANSI_LOGGING": "1",
             **(more or {}),
@@ -166,7 +164,8 @@ class Deployment:
         frontend = self.start(
             "frontend",
             [python, "-m", "dynamo.frontend", "--http-host", "127.0.0.1", "--http-port", port, *arguments],
-            self.environment(environment),
+            # Tests serve their images on loopback, where a frontend does not look otherwise.
+            self.environment({"DYN_MM_ALLOW_INTERNAL": "1", **environment}),
         )
         frontend.await_ready(lambda: _answers(port), 120, "the frontend to answer")
         return frontend

@@ -49,7 +49,8 @@ fn listing(target: &str) -> String {
             text.len()
         )
     };
-    let found = target.contains("prefix=loras%2Fa%20b%2F");
+    let found =
+        target.contains("prefix=loras%2Fa+b%2F") || target.contains("prefix=loras%2Fa%20b%2F");
     let objects: String = OBJECTS.iter().filter(|_| found).map(of).collect();
     let marker = if found { of(&("loras/a b/", "")) } else { String::new() };
     format!("<ListBucketResult>{marker}{objects}</ListBucketResult>")

@@ -21,7 +21,7 @@ fn hashes(data: Value, extra: Value) -> Option<Vec<String>> {
 #[test]
 fn urls_in_all_their_forms() {
     let media = take(json!({"multi_modal_data": {
-        "image_url": [{"Url": "a"}, "b"], "audio_url": "c", "video_url": null,
+        "image_url": [{"Url": "a"}, "b"], "audio_url": ["c"], "video_url": null,
     }}))
     .unwrap();
     assert_eq!(media.images, ["a", "b"]);
@@ -36,6 +36,7 @@ fn what_is_refused_and_whether_the_client_reads_why() {
     for (body, public) in [
         (json!({"multi_modal_data": [1]}), false),
         (json!({"multi_modal_data": {"image_url": [5]}}), false),
+        (json!({"multi_modal_data": {"image_url": "a"}}), false),
         (json!({"multi_modal_data": {"image_url": [{"Decoded": {}}]}}), false),
         (json!({"multi_modal_uuids": {"image_url": ["u"]}}), false),
         (json!({"extra_args": {"messages": [{"content": [{"type": "image_url"}]}]}}), true),
@@ -70,15 +71,9 @@ fn hashes_fit_or_are_dropped() {
         hashes(data.clone(), json!({"mm_hashes_by_modality": grouped})).unwrap(),
         ["h1", "h2", "hv"]
     );
-    assert_eq!(
-        hashes(
-            data.clone(),
-            json!({"mm_hashes_by_modality": {"image": ["h1"]}, "mm_hashes": flat})
-        )
-        .unwrap(),
-        ["x", "y", "z"]
-    );
-    assert_eq!(hashes(data.clone(), json!({"mm_hashes": ["x"]})), None);
+    let unfit = json!({"mm_hashes_by_modality": {"image": ["h1"]}, "mm_hashes": flat});
+    assert_eq!(hashes(data.clone(), unfit), None);
+    assert_eq!(hashes(data.clone(), json!({"mm_hashes": flat})).unwrap(), ["x", "y", "z"]);
     assert_eq!(hashes(data, json!({"mm_hashes": ["x", "y", 3]})), None);
     assert_eq!(hashes(json!({}), json!({"mm_hashes": []})), None);
 }
