@@ -68,6 +68,7 @@ pub mod adapters;
 pub mod bindings;
 mod builders;
 mod calls;
+mod card;
 mod chunks;
 mod error;
 mod export;
@@ -89,6 +90,7 @@ pub use bindings::exports::dynamo::worker::worker::{
 };
 pub use bindings::routed::exports::dynamo::worker::routes::{Route, Surface};
 pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Source, Step, send_to_engine};
+pub use card::Card;
 pub use chunks::{Chunks, parse_chunk, parse_event};
 pub use error::{Error, Result};
 pub use export::Adapter;
@@ -98,9 +100,9 @@ pub use worker::{Converter, Flow, Plan, Routes, Worker};
 /// Everything a plugin usually needs.
 pub mod prelude {
     pub use crate::{
-        Call, Chunks, Contact, Converter, EngineReport, Error, Flow, Framing, InlayForm, Input,
-        Isolation, Kind, Manifest, Plan, Prompt, Registration, Request, Result, Route, Routes,
-        Setup, Start, Step, Surface, Worker, parse_chunk, parse_event,
+        Call, Card, Chunks, Contact, Converter, EngineReport, Error, Flow, Framing, InlayForm,
+        Input, Isolation, Kind, Manifest, Plan, Prompt, Registration, Request, Result, Route,
+        Routes, Setup, Start, Step, Surface, Worker, parse_chunk, parse_event,
     };
     pub use serde::de::IgnoredAny;
     pub use serde::{Deserialize, Serialize};

@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use crate::media::Blob;
 use crate::{
-    Call, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result, Route,
-    Setup, Start, Step,
+    Call, Card, Chunks, EngineReport, Error, Manifest, Prompt, Registration, Request, Result,
+    Route, Setup, Start, Step,
 };
 
 /// One worker type. See `wit/` for when the host calls what.
@@ -35,10 +35,23 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
     fn configure(settings: Self::Settings, engine: EngineReport) -> Result<Self>;
 
     /// How the worker stands in Dynamo's discovery.
-    fn registration(&self) -> Result<Registration>;
+    ///
+    /// By default what stands on the [`card`](Worker::card).
+    fn registration(&self) -> Result<Registration> {
+        self.card().ok_or_else(no_card)?.registration()
+    }
 
     /// A request that costs little and passes through the whole worker.
-    fn health_check(&self) -> Result<serde_json::Value>;
+    ///
+    /// By default what stands on the [`card`](Worker::card).
+    fn health_check(&self) -> Result<serde_json::Value> {
+        self.card().ok_or_else(no_card)?.health_check()
+    }
+
+    /// Both of these, for a worker that finds them out while it is configured.
+    fn card(&self) -> Option<&Card> {
+        None
+    }
 
     /// Requests the host sends through the worker before it serves, all at once. None by default.
     fn warm_up(&self) -> Result<Vec<serde_json::Value>> {
@@ -47,6 +60,10 @@ pub trait Worker: Serialize + DeserializeOwned + Sized + 'static {
 
     /// Turns one request into an engine call, or another worker's response.
     fn plan(&self, request: &Request, prompt: &Prompt) -> Result<Plan<Self::Converter>>;
+}
+
+fn no_card() -> Error {
+    Error::internal("the worker says neither how it is registered nor what its card is")
 }
 
 /// What operators ask of the worker, to control its engine

@@ -13,7 +13,7 @@ mod call;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::protocol::GenerateRequest;
-use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
     Engine, ModelConfig, ServerInfo, Settings, disagg, endpoints, health, launch, settings,
@@ -105,12 +105,8 @@ impl Worker for Decode {
         })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {

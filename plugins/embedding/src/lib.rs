@@ -9,7 +9,6 @@ mod metrics;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::encode::{self, Encoder};
-use dynamo_worker_sdk::sglang::registration::Card;
 use dynamo_worker_sdk::sglang::{Settings, health, settings};
 
 pub use answer::Answer;
@@ -49,12 +48,8 @@ impl Worker for Embedding {
         Ok(Embedding { engine, card: Card::new(registration, health_check) })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, _: &Prompt) -> Result<Plan<Answer>> {

@@ -10,7 +10,6 @@ mod request;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::diffusion::{Limits, Settings, launch, server, settings};
-use dynamo_worker_sdk::sglang::registration::Card;
 
 pub use answer::Answer;
 
@@ -57,12 +56,8 @@ impl Worker for ImageDiffusion {
         Ok(ImageDiffusion { limits, card: Card::new(registration, health_check) })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, _: &Prompt) -> Result<Plan<Answer>> {

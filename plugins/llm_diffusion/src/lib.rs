@@ -9,7 +9,7 @@ mod answer;
 mod call;
 
 use dynamo_worker_sdk::prelude::*;
-use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
     Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
@@ -91,12 +91,8 @@ impl Worker for LlmDiffusion {
         })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {

@@ -11,7 +11,7 @@ mod call;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::multimodal::Peer;
-use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{Engine, ModelConfig, ServerInfo, Settings, launch, settings};
 
 pub use answer::Answer;
@@ -84,12 +84,8 @@ impl Worker for MultimodalEncode {
         })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {

@@ -10,11 +10,9 @@ mod answer;
 mod call;
 
 use dynamo_worker_sdk::prelude::*;
-use dynamo_worker_sdk::sglang::disagg::{self, Address};
-use dynamo_worker_sdk::sglang::registration::{Card, Endpoint, RuntimeConfig, kv_cache_block_size};
-use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, health, launch, settings,
-};
+use dynamo_worker_sdk::sglang::disagg::Address;
+use dynamo_worker_sdk::sglang::prefill::PrefillEngine;
+use dynamo_worker_sdk::sglang::{Engine, Settings, launch, settings};
 
 pub use answer::Answer;
 
@@ -46,36 +44,14 @@ impl Worker for MultimodalPrefill {
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        settings.check_takes_tokens()?;
-        let server = ServerInfo::from_report(&report)?;
-        disagg::check_mode(&server, &["prefill"])?;
-        server.check_generates_text()?;
-        let model = ModelConfig::from_report(&report)?;
-        let address = Address::from_report(&server, &report.address)?;
-        let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config)?;
-        config.disaggregated_endpoint =
-            Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
-        let mut registration = Registration::aggregated([], Input::Tokens);
-        registration.worker_type = "prefill".into();
-        registration.needs = vec![vec!["decode".into()]];
-        registration.component = "prefill".into();
-        registration.kv_cache_block_size = kv_cache_block_size(&server);
-        let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
-        health::pretend_transfer(&mut health_check, address.port);
-        Ok(MultimodalPrefill {
-            engine: Engine::new(&server, &model, settings.capabilities()),
-            address,
-            card: Card::new(registration.runtime_config(&config)?, health_check),
-        })
+        let found = PrefillEngine::read(&settings, &report)?;
+        let card = found.card(Registration::aggregated([], Input::Tokens), &report)?;
+        let engine = Engine::new(&found.server, &found.model, settings.capabilities());
+        Ok(MultimodalPrefill { engine, address: found.address, card })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {

@@ -15,7 +15,6 @@ mod media;
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::Settings;
 use dynamo_worker_sdk::sglang::multimodal::Peer;
-use dynamo_worker_sdk::sglang::registration::Card;
 use dynamo_worker_sdk::sglang::text::TextMode;
 
 pub use answer::Answer;
@@ -60,12 +59,8 @@ impl Worker for MultimodalProcessor {
         })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, _: &Prompt) -> Result<Plan<Answer>> {

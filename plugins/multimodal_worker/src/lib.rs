@@ -12,7 +12,7 @@ mod call;
 
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::multimodal::Peer;
-use dynamo_worker_sdk::sglang::registration::{Card, RuntimeConfig, kv_cache_block_size};
+use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::{
     Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
 };
@@ -76,12 +76,8 @@ impl Worker for MultimodalWorker {
         })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     fn plan(&self, incoming: &Request, prompt: &Prompt) -> Result<Plan<Answer>> {

@@ -10,11 +10,9 @@ mod asked;
 mod call;
 
 use dynamo_worker_sdk::prelude::*;
-use dynamo_worker_sdk::sglang::disagg::{self, Address};
-use dynamo_worker_sdk::sglang::registration::{Card, Endpoint, RuntimeConfig, kv_cache_block_size};
-use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, endpoints, health, launch, settings,
-};
+use dynamo_worker_sdk::sglang::disagg::Address;
+use dynamo_worker_sdk::sglang::prefill::PrefillEngine;
+use dynamo_worker_sdk::sglang::{Engine, Settings, endpoints, health, launch, settings};
 
 pub use answer::Answer;
 
@@ -64,44 +62,22 @@ impl Worker for Prefill {
     }
 
     fn configure(settings: Settings, report: EngineReport) -> Result<Self> {
-        settings.check_takes_tokens()?;
-        let server = ServerInfo::from_report(&report)?;
-        disagg::check_mode(&server, &["prefill"])?;
-        server.check_generates_text()?;
-        let model = ModelConfig::from_report(&report)?;
-        let address = Address::from_report(&server, &report.address)?;
-        let mut config = RuntimeConfig::new(&server, &model);
-        settings.describe_on(&mut config)?;
-        config.takes_native_requests();
-        config.takes_adapters(&server);
-        let engine = Engine::new(&server, &model, settings.capabilities());
+        let mut found = PrefillEngine::read(&settings, &report)?;
+        let engine = Engine::new(&found.server, &found.model, settings.capabilities());
+        found.config.takes_native_requests();
+        found.config.takes_adapters(&found.server);
         if settings.enable_multimodal != Some(true) {
-            config.gates_structural_tags(&engine);
-            config.cancels_during_transfer();
+            found.config.gates_structural_tags(&engine);
+            found.config.cancels_during_transfer();
         }
-        config.disaggregated_endpoint =
-            Some(Endpoint { bootstrap_host: address.host.clone(), bootstrap_port: address.port });
-        let mut registration = Registration::aggregated(["prefill"], Input::Tokens);
-        registration.worker_type = "prefill".into();
-        registration.needs = vec![vec!["decode".into()]];
-        registration.component = "prefill".into();
-        registration.kv_cache_block_size = kv_cache_block_size(&server);
-        let mut health_check = health::tokens_payload(health::beginning_of_text(&report));
-        health::pretend_transfer(&mut health_check, address.port);
-        Ok(Prefill {
-            engine,
-            ranks: config.data_parallel_size,
-            address,
-            card: Card::new(registration.runtime_config(&config)?, health_check),
-        })
+        let registration = Registration::aggregated(["prefill"], Input::Tokens);
+        let card = found.card(registration, &report)?;
+        let PrefillEngine { address, config, .. } = found;
+        Ok(Prefill { engine, ranks: config.data_parallel_size, address, card })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
-    }
-
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
     /// One request for each data-parallel rank, as Dynamo's prefill worker sends them: kernels are

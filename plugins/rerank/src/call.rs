@@ -1,4 +1,4 @@
-//! One request: its checks, and the call to the engine it becomes.
+//! One request, and the pairs it becomes: the query with each document.
 
 use std::num::NonZeroU64;
 

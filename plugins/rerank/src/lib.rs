@@ -11,7 +11,6 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::Settings;
 use dynamo_worker_sdk::sglang::encode::{self, Encoder};
 use dynamo_worker_sdk::sglang::errors::refused;
-use dynamo_worker_sdk::sglang::registration::Card;
 
 pub use answer::Answer;
 
@@ -49,16 +48,12 @@ impl Worker for Rerank {
         Ok(Rerank { engine, card: Card::new(registration, health_check) })
     }
 
-    fn registration(&self) -> Result<Registration> {
-        self.card.registration()
+    fn card(&self) -> Option<&Card> {
+        Some(&self.card)
     }
 
-    fn health_check(&self) -> Result<Json> {
-        self.card.health_check()
-    }
-
-    fn plan(&self, incoming: &Request, _: &Prompt) -> Result<Plan<Answer>> {
-        call::plan(self.engine, incoming)
+    fn plan(&self, ranking: &Request, _: &Prompt) -> Result<Plan<Answer>> {
+        call::plan(self.engine, ranking)
     }
 }
 

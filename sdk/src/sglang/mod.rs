@@ -14,6 +14,7 @@
 pub mod choices;
 pub mod diffusion;
 pub mod disagg;
+pub mod drain;
 pub mod encode;
 pub mod endpoints;
 pub mod engine;
@@ -27,6 +28,7 @@ pub mod logprobs;
 pub mod media;
 pub mod multimodal;
 pub mod native;
+pub mod prefill;
 pub mod python;
 mod references;
 pub mod registration;
