@@ -50,8 +50,10 @@ def test_the_engines_own_answers_come_back(native: str, worker: Worker) -> None:
     asked = body(rid="my-request", return_logprob=True, top_logprobs_num=2)
     ours = events(native, asked)
     theirs = events(f"{worker.engine_url()}/generate", body(return_logprob=True, top_logprobs_num=2))
-    for name in ("text", "output_ids"):
-        assert [event[name] for event in ours] == [event[name] for event in theirs], name
+    # How many tokens go together in one event depends on what else is going on.
+    tokens = lambda events: [token for event in events for token in event["output_ids"]]  # noqa: E731
+    assert tokens(ours) == tokens(theirs) and len(tokens(ours)) == 8
+    assert all("text" in event for event in ours)
     assert ours[-1]["meta_info"]["finish_reason"] == {"type": "length", "length": 8}
     assert len(ours[-1]["meta_info"]["output_top_logprobs"][-1]) == 2
     # The engine knows it by an id nobody can guess; the client by its own.
