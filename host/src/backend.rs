@@ -14,7 +14,7 @@ use crate::{model, report};
 
 /// An engine and what belongs to it; or nothing, for a worker whose requests other workers answer.
 pub struct Backend {
-    engine: Option<(Engine, Contact)>,
+    engine: Option<Engine>,
     scratch: TempDir,
 }
 
@@ -69,9 +69,7 @@ impl Backend {
                 None => Ok(Backend { engine: None, scratch }),
             };
         };
-        let contact = setup.contact.clone();
-        let engine = start(setup, arguments, port)?;
-        Ok(Backend { engine: Some((engine, contact)), scratch })
+        Ok(Backend { engine: Some(start(setup, arguments, port)?), scratch })
     }
 
     /// Waits until the engine can generate.
@@ -79,7 +77,7 @@ impl Backend {
     /// # Errors
     /// It does not come up.
     pub async fn ready(&self) -> Result<(), HostError> {
-        if let Some((engine, _)) = &self.engine {
+        if let Some(engine) = &self.engine {
             engine.wait_ready().await?;
         }
         Ok(())
@@ -87,20 +85,20 @@ impl Backend {
 
     /// Sends calls to the engine.
     pub fn client(&self) -> Option<Client> {
-        self.engine.as_ref().map(|(engine, _)| engine.client().clone())
+        self.engine.as_ref().map(|engine| engine.client().clone())
     }
 
     /// How the engine is; nothing to follow if there is none.
     pub fn state(&self) -> Option<watch::Receiver<State>> {
-        self.engine.as_ref().map(|(engine, _)| engine.state())
+        self.engine.as_ref().map(Engine::state)
     }
 
-    /// What the plugin wants to know of the engine.
-    pub async fn report(&self, arguments: &Arguments) -> EngineReport {
+    /// What a plugin wants to know of the engine that it meets by `contact`.
+    pub async fn report(&self, contact: Option<&Contact>, arguments: &Arguments) -> EngineReport {
         let model_path = arguments.model_path.clone().unwrap_or_default();
         let folder = model::folder(&model_path);
         report::gather(
-            self.engine.as_ref().map(|(engine, contact)| (engine.client(), contact)),
+            self.engine.as_ref().map(Engine::client).zip(contact),
             folder.as_deref(),
             EngineReport {
                 served_name: arguments.served_names.first().cloned().unwrap_or_default(),
@@ -115,7 +113,7 @@ impl Backend {
 
     /// Stops the engine: asks it to end, and kills it after `patience`.
     pub async fn shutdown(&self, patience: std::time::Duration) {
-        if let Some((engine, _)) = &self.engine {
+        if let Some(engine) = &self.engine {
             engine.shutdown(patience).await;
         }
     }

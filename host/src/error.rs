@@ -2,8 +2,8 @@
 
 use dynamo_host_engine::{EngineError, StartError};
 use dynamo_host_failure::Failure;
-use dynamo_host_plane::PlaneError;
 use dynamo_host_plane::card::CardError;
+use dynamo_host_plane::{EndpointId, PlaneError};
 use dynamo_host_plugin::{LoadError, RuntimeError};
 
 use crate::locate::NoSuchPlugin;
@@ -30,6 +30,36 @@ pub enum HostError {
         during: &'static str,
         /// What it said.
         failure: Failure,
+    },
+    /// Two plugins of one name.
+    #[error("--plugin names {plugin} twice: a host serves each of its plugins once")]
+    SamePlugin {
+        /// The plugin's name.
+        plugin: String,
+    },
+    /// Two plugins in one place.
+    #[error(
+        "the plugins {first} and {second} both stand at {endpoint}: name the first one's endpoint \
+         with --endpoint, or leave one out"
+    )]
+    SameEndpoint {
+        /// A plugin's name.
+        first: String,
+        /// Another one's.
+        second: String,
+        /// Where both would stand.
+        endpoint: EndpointId,
+    },
+    /// An engine, and a first plugin that wants none.
+    #[error(
+        "{plugin} wants an engine, but it is the first --plugin that prepares the engine, and \
+         {first} works without one: name {plugin} first"
+    )]
+    EngineOfAnother {
+        /// The plugin that wants one.
+        plugin: String,
+        /// The first plugin.
+        first: String,
     },
     /// The model is not there.
     #[error(

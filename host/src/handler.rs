@@ -1,6 +1,6 @@
-//! Between Dynamo's endpoint and the worker of the moment.
+//! Between Dynamo's endpoint and the version of the moment.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -8,34 +8,48 @@ use bytes::Bytes;
 use dynamo_host_engine::Client;
 use dynamo_host_failure::Failure;
 use dynamo_host_plane::{Chunks, Codec, Handler, Request};
-use dynamo_host_request::{self as request, Incoming, Worker};
-use futures::stream;
+use dynamo_host_request::{self as request, Incoming, Response};
+use futures::{Stream, stream};
 
-/// Hands requests to the current worker. A request keeps the worker it began with.
+use crate::version::Version;
+
+/// Hands requests to the current version. A request keeps the version it began with.
 pub struct WorkerHandler {
-    current: ArcSwap<Worker<Option<Client>>>,
+    current: ArcSwap<Version>,
+    /// The versions that may still be at work, the current one last.
+    live: Mutex<Vec<Weak<Version>>>,
 }
 
 impl WorkerHandler {
-    /// Begins with `worker`.
-    pub fn new(worker: Worker<Option<Client>>) -> Self {
-        WorkerHandler { current: ArcSwap::from_pointee(worker) }
+    /// Begins with `version`.
+    pub fn new(version: Version) -> Self {
+        let version = Arc::new(version);
+        let live = Mutex::new(vec![Arc::downgrade(&version)]);
+        WorkerHandler { current: ArcSwap::new(version), live }
     }
 
-    /// Gives the requests that start from now on to `worker`: after the engine was restarted, and
-    /// so has reported anew.
-    pub fn replace(&self, worker: Worker<Option<Client>>) {
-        self.current.store(Arc::new(worker));
+    /// The version that requests get which start now.
+    pub fn current(&self) -> Arc<Version> {
+        self.current.load_full()
     }
 
-    /// What the plugin's `configure` made of the engine that runs.
-    pub fn state(&self) -> Vec<u8> {
-        self.current.load().state().to_vec()
+    /// Gives the requests that start from now on to `version`. Returns the one before it.
+    pub fn replace(&self, version: Arc<Version>) -> Arc<Version> {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&Arc::downgrade(&version)));
+        live.push(Arc::downgrade(&version));
+        self.current.swap(version)
     }
 
-    /// See [`Worker::leave`].
+    /// The versions that serve requests or could, the current one last.
+    pub fn live(&self) -> Vec<Arc<Version>> {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// See [`request::Worker::leave`].
     pub fn leave(&self) {
-        self.current.load().leave();
+        self.live().iter().for_each(|version| version.worker().leave());
     }
 }
 
@@ -46,11 +60,11 @@ const AT_WORK: &[u8] = &[0x80];
 impl Handler for WorkerHandler {
     async fn handle(&self, request: Request) -> Result<Chunks, Failure> {
         let Request { id, body, codec, trace_headers, cancelled, probe } = request;
-        let worker = self.current.load_full();
+        let version = self.current();
         // A check that waited for a video to be made would come too late and say that the worker does
         // not work. Should the engine fail, so do the requests it works on, and the next check gets
         // to it.
-        if probe && worker.is_fully_at_work() {
+        if probe && version.worker().is_fully_at_work() {
             return Ok(Box::pin(stream::once(async { Ok(Bytes::from_static(AT_WORK)) })));
         }
         let incoming = Incoming {
@@ -64,12 +78,46 @@ impl Handler for WorkerHandler {
             probe,
             cancelled: Box::pin(async move { cancelled.cancelled().await }),
         };
-        match worker.respond(incoming).await {
-            Ok(response) => Ok(Box::pin(response.into_stream())),
+        let turn = Turn::begin(version, probe);
+        match turn.version.worker().respond(incoming).await {
+            Ok(response) => Ok(Box::pin(turn.answer(response))),
             Err(failure) => {
                 tracing::debug!(%failure, "request refused");
                 Err(failure)
             }
+        }
+    }
+}
+
+/// One request with its version, until its answer has ended.
+struct Turn {
+    version: Arc<Version>,
+    probe: bool,
+}
+
+impl Turn {
+    fn begin(version: Arc<Version>, probe: bool) -> Self {
+        if !probe {
+            version.count(true);
+        }
+        Turn { version, probe }
+    }
+
+    fn answer(
+        self,
+        response: Response<Option<Client>>,
+    ) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
+        stream::unfold((response, self), |(mut response, turn)| async move {
+            let item = response.next().await?;
+            Some((item, (response, turn)))
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.probe {
+            self.version.count(false);
         }
     }
 }

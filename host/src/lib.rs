@@ -6,7 +6,7 @@
 //! A client asks the frontend, the frontend finds this worker in discovery and sends the request:
 //!
 //! 1. [`plane`] receives the payload, undecoded, on the endpoint it serves, and hands it to
-//!    [`handler`], which knows the worker of the moment.
+//!    [`handler`], which knows the version of the moment.
 //! 2. [`request`] takes over ([`request::Worker::respond`]). [`request::payload`] takes the token
 //!    ids out, [`request::fresh`] draws what a deterministic plugin cannot make.
 //! 3. [`plugin`] gives the request an instance of its own ([`plugin::Session`]) and the plugin
@@ -24,10 +24,11 @@
 //!
 //! # The life of a worker
 //!
-//! [`run`](host::run) in [`host`]: load the plugin ([`locate`] finds it), ask it to `prepare`, join
-//! Dynamo, start the engine or attach to one ([`backend`]), gather its [`report`], `configure`, [`warm_up`], serve,
-//! pass a health check through plugin and engine, open the plugin's own [`routes`], publish the model
-//! card ([`registration`]). When the engine dies the worker leaves discovery at once; when it is
+//! [`run`](host::run) in [`host`]: load the plugins ([`locate`] finds them), ask them to `prepare`,
+//! join Dynamo, start the engine or attach to one ([`backend`]). That is the [`site`], which all
+//! plugins share. Each then becomes a [`station`]: gather the engine's [`report`], `configure` (which
+//! makes a [`version`] of it), [`warm_up`], serve, pass a health check through plugin and engine,
+//! open the plugin's own [`routes`], publish the model card ([`registration`]). When the engine dies the worker leaves discovery at once; when it is
 //! back, it is configured, warmed up and checked again and rejoins.
 //!
 //! # One shutdown
@@ -59,6 +60,10 @@ pub mod peers;
 pub mod registration;
 pub mod report;
 pub mod routes;
+
 pub mod shutdown;
+pub mod site;
+pub mod station;
 pub mod topology;
+pub mod version;
 pub mod warm_up;

@@ -19,6 +19,13 @@ fn places(tried: &[PathBuf]) -> String {
     places.join(", ")
 }
 
+/// What a plugin that is named so is called for short: the last part of a path or an address,
+/// without its ending.
+pub fn name(plugin: &str) -> String {
+    let last = plugin.rsplit('/').next().unwrap_or(plugin);
+    last.strip_suffix(".wasm").unwrap_or(last).to_owned()
+}
+
 /// The file of the plugin `name`: itself if it is a path, otherwise `name.wasm` beside the program
 /// or in `DYN_HOST_PLUGIN_DIR` (whose folders are separated as in `PATH`).
 ///

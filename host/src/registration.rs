@@ -8,13 +8,16 @@ use serde_json::{Map, Value};
 use crate::cli::Arguments;
 use crate::model;
 
+/// The name of the model that clients ask for.
+pub fn model(arguments: &Arguments) -> String {
+    arguments.served_names.first().cloned().unwrap_or_default()
+}
+
 /// The card of a worker that registers as `registration`.
 ///
 /// # Errors
 /// `runtime_config` is no JSON object: a defect of the plugin.
 pub fn card(registration: &Registration, arguments: &Arguments) -> Result<CardFacts, Failure> {
-    let mut names = arguments.served_names.iter().cloned();
-    let display_name = names.next().unwrap_or_default();
     let mut runtime_config: Map<String, Value> =
         serde_json::from_slice(&registration.runtime_config).map_err(|error| {
             Failure::internal(format!("runtime_config is no JSON object: {error}"))
@@ -23,7 +26,7 @@ pub fn card(registration: &Registration, arguments: &Arguments) -> Result<CardFa
     let context_length = runtime_config.get("context_length").and_then(Value::as_u64);
     let model_path = arguments.model_path.as_deref().unwrap_or_default();
     Ok(CardFacts {
-        display_name,
+        display_name: model(arguments),
         source_path: arguments.model_path.clone(),
         model_dir: model::folder(model_path),
         chat_template: arguments.custom_jinja_template.clone(),
@@ -39,6 +42,6 @@ pub fn card(registration: &Registration, arguments: &Arguments) -> Result<CardFa
         context_length: context_length.and_then(|length| u32::try_from(length).ok()),
         runtime_config,
         router_config: arguments.router_config.clone(),
-        aliases: names.collect(),
+        aliases: arguments.served_names.iter().skip(1).cloned().collect(),
     })
 }

@@ -7,46 +7,42 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use dynamo_host_failure::Failure;
 use dynamo_host_plane::{
-    Chunks, Codec, EndpointId, Handler, Plane, Request, RouteHandler, ServeOptions, Served,
+    Chunks, Codec, EndpointId, Handler, Request, RouteHandler, ServeOptions, Served,
 };
-use dynamo_host_plugin::{Plugin, Surface};
+use dynamo_host_plugin::Surface;
 use futures::stream;
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::site::{Site, plugin_failed};
 
-/// Serves the plugin's routes. `beside` is the worker's endpoint. Returns the endpoints that were opened for
-/// them.
+/// Serves the routes of `worker`'s plugin. `beside` is the worker's endpoint. Returns the endpoints
+/// that were opened for them.
 ///
 /// # Errors
 /// The plugin cannot list them, Dynamo does not take an endpoint's name, or discovery does not answer.
 pub async fn serve(
-    plane: &Plane,
-    plugin: &Plugin,
+    site: &Arc<Site>,
     worker: &Arc<WorkerHandler>,
     beside: &EndpointId,
 ) -> Result<Vec<Served>, HostError> {
-    let turn = Arc::new(Mutex::new(()));
-    let failed = |failure| HostError::Plugin {
-        plugin: plugin.manifest().name.clone(),
-        during: "list-routes",
-        failure,
-    };
+    let version = worker.current();
+    let failed = |failure| plugin_failed(version.plugin(), "list-routes", failure);
     let mut endpoints = Vec::new();
-    for route in plugin.routes().await.map_err(failed)? {
-        let (plugin, worker, turn) = (plugin.clone(), worker.clone(), turn.clone());
-        let answering = Arc::new(Answering { path: route.path.clone(), plugin, worker, turn });
+    for route in version.plugin().routes().await.map_err(failed)? {
+        let (site, worker) = (site.clone(), worker.clone());
+        let answering = Arc::new(Answering { path: route.path.clone(), site, worker });
+        let plane = &answering.site.plane;
         match route.surface {
             Surface::System => {
                 tracing::info!("route /engine/{}: {}", route.path, route.summary);
-                plane.register_route(&route.path, on_system_server(answering));
+                plane.register_route(&route.path, on_system_server(answering.clone()));
             }
             Surface::Endpoint => {
                 let id = EndpointId { endpoint: route.path, ..beside.clone() };
                 tracing::info!("endpoint {id}: {}", route.summary);
-                let served = plane.serve(id, answering, ServeOptions::default()).await?;
+                let served = plane.serve(id, answering.clone(), ServeOptions::default()).await?;
                 // Nothing to ask it: it is ready.
                 served.probe().await.map_err(failed)?;
                 endpoints.push(served);
@@ -59,20 +55,19 @@ pub async fn serve(
 /// One route.
 struct Answering {
     path: String,
-    plugin: Plugin,
+    site: Arc<Site>,
     worker: Arc<WorkerHandler>,
-    /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
-    turn: Arc<Mutex<()>>,
 }
 
 impl Answering {
-    /// Each call sees the state of the worker at that moment, so that a route speaks of the engine
+    /// Each call sees the version and its state at that moment, so that a route speaks of the engine
     /// that runs.
     async fn answer(&self, body: Value) -> Result<Value, Failure> {
-        let _turn = self.turn.lock().await;
-        let state = self.worker.state();
+        let _turn = self.site.route_turn.lock().await;
+        let version = self.worker.current();
+        let state = version.worker().state().to_vec();
         let body = body.to_string().into_bytes();
-        let answer = self.plugin.handle_route(&self.path, &state, &body).await?;
+        let answer = version.plugin().handle_route(&self.path, &state, &body).await?;
         serde_json::from_slice(&answer).map_err(|error| {
             Failure::internal(format!("the plugin's answer to {} is not JSON: {error}", self.path))
         })

@@ -4,14 +4,13 @@
 //! finished, up to a bounded time, and only then handed over.
 
 use std::io;
-use std::iter;
 use std::time::Duration;
 
-use dynamo_host_plane::{Plane, Served};
+use futures::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::backend::Backend;
-use crate::handler::WorkerHandler;
+use crate::site::Site;
+use crate::station::Station;
 
 /// SIGTERM and SIGINT.
 pub struct Signals {
@@ -54,43 +53,38 @@ pub struct Patience {
 /// Exit code after a second signal, as a shell reports a process ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Ends a worker that serves; `routes` are the endpoints beside it.
-pub async fn drain(
-    plane: &Plane,
-    served: &Served,
-    routes: &[Served],
-    handler: &WorkerHandler,
-    backend: &Backend,
-    patience: Patience,
-) {
-    plane.set_ready(false);
-    for endpoint in iter::once(served).chain(routes) {
+/// Ends a worker that serves.
+pub async fn drain(site: &Site, stations: &[Station], patience: Patience) {
+    site.plane.set_ready(false);
+    for endpoint in stations.iter().flat_map(Station::endpoints) {
         if let Err(error) = endpoint.withdraw().await {
             tracing::warn!("could not leave discovery: {error}");
         }
     }
+    let in_flight = || stations.iter().map(|station| station.served().in_flight()).sum::<usize>();
     tracing::info!(
-        in_flight = served.in_flight(),
+        in_flight = in_flight(),
         "left discovery; serving what still comes for {} s",
         patience.grace.as_secs_f32()
     );
     tokio::time::sleep(patience.grace).await;
-    if !served.drain(patience.drain).await {
+    let drained = stations.iter().map(|station| station.served().drain(patience.drain));
+    if !join_all(drained).await.into_iter().all(|drained| drained) {
         tracing::warn!(
-            in_flight = served.in_flight(),
+            in_flight = in_flight(),
             "requests are still in flight after {} s more: handing them over",
             patience.drain.as_secs_f32()
         );
     }
     // Whatever fails from here on fails because we leave.
-    handler.leave();
-    backend.shutdown(patience.engine).await;
-    for endpoint in iter::once(served).chain(routes) {
+    stations.iter().for_each(|station| station.handler().leave());
+    site.backend.shutdown(patience.engine).await;
+    for endpoint in stations.iter().flat_map(Station::endpoints) {
         if let Err(error) = endpoint.close().await {
             tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());
         }
     }
-    plane.shutdown().await;
+    site.plane.shutdown().await;
 }
 
 /// Ends the process at the next signal, whatever it is doing, after `tidy`. The engine's guard sees

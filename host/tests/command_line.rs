@@ -186,7 +186,7 @@ fn facts(arguments: &Arguments) -> Map<String, Value> {
     let endpoint = arguments.endpoint.as_ref().map(|id| id.to_string().replace("dyn://", ""));
     let mode = read_by_engine(arguments, "disaggregation-mode");
     let facts = json!({
-        "plugin": arguments.plugin,
+        "plugin": arguments.plugins[0],
         "endpoint": endpoint,
         "disaggregation_mode": mode.unwrap_or_else(|| json!("null")),
         "served_names": arguments.served_names,

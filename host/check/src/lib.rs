@@ -25,7 +25,9 @@ mod verdict;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use dynamo_host_plugin::{Grant, Grants, Limits, LoadError, Plugin, Runtime, RuntimeError};
+use dynamo_host_plugin::{
+    Artifact, Grant, Grants, Limits, LoadError, Plugin, Runtime, RuntimeError,
+};
 
 use case::Case;
 use report::Report;
@@ -77,7 +79,8 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckError
 
 async fn check(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
     let runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
-    let plugin = Plugin::load(&runtime, &options.plugin, &Grants::only(Grant::ALL)).await?;
+    let component = Artifact::read(&options.plugin).await?;
+    let plugin = Plugin::load(&runtime, &component, &Grants::only(Grant::ALL)).await?;
     let runner = Runner::new(plugin);
     let mut report = Report::new(out);
     for found in files::find(&options.cases) {

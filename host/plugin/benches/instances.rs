@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{BATCHES, SAMPLES, component, timed};
 use criterion::{Criterion, criterion_group, criterion_main};
 use dynamo_host_plugin::{
-    EngineReport, Fresh, Grant, Grants, Held, Limits, Plugin, Request, Runtime,
+    Artifact, EngineReport, Fresh, Grant, Grants, Held, Limits, Plugin, Request, Runtime,
 };
 
 /// Too long to be copied anywhere without being noticed.
@@ -61,8 +61,8 @@ fn instances(criterion: &mut Criterion) {
 /// The plugin, and what its `configure` made of an engine's report.
 async fn decode() -> (Plugin, Vec<u8>) {
     let runtime = Runtime::new(Limits::default()).unwrap();
-    let plugin =
-        Plugin::load(&runtime, &component("decode"), &Grants::only(Grant::ALL)).await.unwrap();
+    let artifact = Artifact::read(&component("decode")).await.unwrap();
+    let plugin = Plugin::load(&runtime, &artifact, &Grants::only(Grant::ALL)).await.unwrap();
     let report = EngineReport {
         model_path: "/models/llama".into(),
         served_name: "llama".into(),

@@ -2,6 +2,7 @@
 //! request at a time.
 //!
 //! - [`Runtime`] holds the compiler and the pool of instances: one per process.
+//! - [`Artifact`] is a component before anything is believed of it.
 //! - [`Plugin`] is one component, loaded, checked against the contract's version and the operator's
 //!   [`Grants`], compiled and described.
 //! - [`Session`] is one response: a fresh instance (or a warm one, if the manifest asks) in which
@@ -12,6 +13,7 @@
 //! notices.
 
 mod adapters;
+mod artifact;
 mod bindings;
 mod calls;
 mod deadline;
@@ -32,6 +34,7 @@ mod session;
 mod wasi;
 
 pub use adapters::{AdapterStore, adapter_id};
+pub use artifact::Artifact;
 pub use bindings::adapters::Adapter;
 pub use bindings::contract::{
     Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Registration,

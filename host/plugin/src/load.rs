@@ -8,7 +8,7 @@ use wasmtime::component::types::ComponentItem;
 use crate::bindings::WorkerPluginPre;
 use crate::bindings::routed::RoutedPre;
 use crate::imports::{State, linker};
-use crate::{Failure, Grant, Grants, Runtime, wasi};
+use crate::{Artifact, Failure, Grant, Grants, Runtime, wasi};
 
 /// The versions of `dynamo:worker` this host runs: any patch of this minor.
 const RUNS: &str = "0.1";
@@ -132,21 +132,22 @@ pub(crate) struct Loaded {
     pub(crate) worker: WorkerPluginPre<State>,
     /// Ready to be instantiated for its routes, if it has any.
     pub(crate) routes: Option<RoutedPre<State>>,
-    /// The file.
-    pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads, compiles, checks and links the component in `path`.
-pub(crate) fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Loaded, LoadError> {
+/// Compiles, checks and links a component.
+pub(crate) fn load(
+    runtime: &Runtime,
+    artifact: &Artifact,
+    grants: &Grants,
+) -> Result<Loaded, LoadError> {
+    let path = artifact.origin();
     let at = || path.to_owned();
-    let bytes =
-        std::fs::read(path).map_err(|source| LoadError::Unreadable { path: at(), source })?;
-    match bytes.get(..8) {
+    match artifact.bytes().get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
         Some([0, b'a', b's', b'm', ..]) => return Err(LoadError::CoreModule { path: at() }),
         _ => return Err(LoadError::NotWebAssembly { path: at() }),
     }
-    let component = Component::new(&runtime.engine, &bytes)
+    let component = Component::new(&runtime.engine, artifact.bytes())
         .map_err(|error| LoadError::Invalid { path: at(), reason: format!("{error:#}") })?;
 
     check_exports(&component, path)?;
@@ -159,7 +160,7 @@ pub(crate) fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Lo
     let has_routes = exports(&component).any(|name| name.starts_with("dynamo:worker/routes@"));
     let routes = has_routes.then(|| RoutedPre::new(pre.clone())).transpose().map_err(mismatch)?;
     let worker = WorkerPluginPre::new(pre).map_err(mismatch)?;
-    Ok(Loaded { worker, routes, bytes })
+    Ok(Loaded { worker, routes })
 }
 
 fn exports(component: &Component) -> impl Iterator<Item = String> {

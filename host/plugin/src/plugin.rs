@@ -1,10 +1,8 @@
 //! One loaded plugin: what it says about itself, and instances of it.
 
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Store;
 
 use crate::bindings::contract::{Configured, Isolation, Manifest, Setup, Start};
@@ -15,7 +13,7 @@ use crate::imports::{Hooks, State};
 use crate::instance::Instance;
 use crate::load::Loaded;
 use crate::session::Session;
-use crate::{Failure, Grants, Limits, LoadError, Runtime, families};
+use crate::{Artifact, Failure, Grants, Limits, LoadError, Runtime, families};
 
 /// A loaded plugin. Cheap to clone; the compiled code is freed with the last clone and session.
 #[derive(Clone)]
@@ -46,17 +44,22 @@ impl fmt::Debug for Plugin {
 }
 
 impl Plugin {
-    /// Loads the component in `path` and asks it to describe itself. Compiling takes some hundred
-    /// milliseconds of a core.
+    /// Loads a component and asks it to describe itself. Compiling takes some hundred milliseconds
+    /// of a core.
     ///
     /// # Errors
-    /// [`LoadError`] says why a file is refused.
-    pub async fn load(runtime: &Runtime, path: &Path, grants: &Grants) -> Result<Self, LoadError> {
-        let Loaded { worker: pre, routes, bytes } = {
-            let (runtime, path, grants) = (runtime.clone(), path.to_owned(), grants.clone());
-            let load = move || crate::load::load(&runtime, &path, &grants);
+    /// [`LoadError`] says why a component is refused.
+    pub async fn load(
+        runtime: &Runtime,
+        artifact: &Artifact,
+        grants: &Grants,
+    ) -> Result<Self, LoadError> {
+        let path = artifact.origin();
+        let Loaded { worker: pre, routes } = {
+            let (runtime, artifact, grants) = (runtime.clone(), artifact.clone(), grants.clone());
+            let load = move || crate::load::load(&runtime, &artifact, &grants);
             tokio::task::spawn_blocking(load).await.map_err(|error| LoadError::Unreadable {
-                path: "plugin".into(),
+                path: path.to_owned(),
                 source: std::io::Error::other(error),
             })??
         };
@@ -68,8 +71,7 @@ impl Plugin {
         if let Some((family, reserved)) = families::taken(&manifest.metrics) {
             return Err(LoadError::TakenMetric { path: path.to_owned(), family, reserved });
         }
-        let digest: String =
-            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = artifact.digest().to_owned();
         tracing::info!(
             plugin = manifest.name, version = manifest.version, digest = %format!("sha256:{digest}"),
             "loaded plugin {}: {}", path.display(), manifest.summary

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{all_grants, guest, told_to};
+use common::{all_grants, component, told_to};
 use dynamo_host_plugin::{
     Blob, Failure, Grant, Grants, Held, Hooks, Kind, Limits, LoadError, MediaAccess, MediaLimits,
     Plugin, Request, ResponsePlan, Runtime,
@@ -48,7 +48,8 @@ impl MediaAccess for ScriptedMedia {
 
 async fn plan(media: &ScriptedMedia, limits: Limits, body: Value) -> Result<ResponsePlan, Failure> {
     let runtime = Runtime::new(Limits { instances: 4, ..limits }).unwrap();
-    let plugin = Plugin::load(&runtime, &guest("moves_media"), &all_grants()).await.unwrap();
+    let plugin =
+        Plugin::load(&runtime, &component("moves_media").await, &all_grants()).await.unwrap();
     plugin.connect(Hooks { media: Some(Arc::new(media.clone())), ..Hooks::default() });
     let request = Request { body: body.to_string().into_bytes(), ..told_to("move") };
     plugin
@@ -121,6 +122,7 @@ async fn waiting_is_not_computing() {
 async fn media_must_be_granted() {
     let runtime = Runtime::new(Limits { instances: 4, ..Limits::default() }).unwrap();
     let grants = Grants::only([Grant::Log, Grant::Engine]);
-    let refused = Plugin::load(&runtime, &guest("moves_media"), &grants).await.unwrap_err();
+    let refused =
+        Plugin::load(&runtime, &component("moves_media").await, &grants).await.unwrap_err();
     assert!(matches!(refused, LoadError::NotGranted { grant: Grant::Media, .. }), "{refused}");
 }

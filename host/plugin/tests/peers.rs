@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{all_grants, guest, told_to};
+use common::{all_grants, component, told_to};
 use dynamo_host_plugin::{
     Failure, Grant, Grants, Held, Hooks, Kind, Limits, LoadError, PeerCalls, PeerChunks, Plugin,
     Request, ResponsePlan, Runtime,
@@ -68,7 +68,8 @@ impl Drop for ScriptedReply {
 
 async fn plan(peers: &ScriptedPeers, limits: Limits, body: &str) -> Result<ResponsePlan, Failure> {
     let runtime = Runtime::new(Limits { instances: 4, ..limits }).unwrap();
-    let plugin = Plugin::load(&runtime, &guest("asks_peers"), &all_grants()).await.unwrap();
+    let plugin =
+        Plugin::load(&runtime, &component("asks_peers").await, &all_grants()).await.unwrap();
     plugin.connect(Hooks { peers: Some(Arc::new(peers.clone())), ..Hooks::default() });
     let request = Request { body: body.into(), ..told_to("ask") };
     plugin
@@ -127,6 +128,7 @@ async fn waiting_is_not_computing() {
 async fn other_workers_must_be_granted() {
     let runtime = Runtime::new(Limits { instances: 4, ..Limits::default() }).unwrap();
     let grants = Grants::only([Grant::Log, Grant::Engine]);
-    let refused = Plugin::load(&runtime, &guest("asks_peers"), &grants).await.unwrap_err();
+    let refused =
+        Plugin::load(&runtime, &component("asks_peers").await, &grants).await.unwrap_err();
     assert!(matches!(refused, LoadError::NotGranted { grant: Grant::Peers, .. }), "{refused}");
 }

@@ -6,11 +6,14 @@ mod common;
 use std::path::Path;
 
 use common::{all_grants, guest};
-use dynamo_host_plugin::{Grant, Grants, Limits, LoadError, Plugin, Runtime};
+use dynamo_host_plugin::{Artifact, Grant, Grants, Limits, LoadError, Plugin, Runtime};
 
 async fn refusal(path: &Path, grants: &Grants) -> LoadError {
     let runtime = Runtime::new(Limits { instances: 4, ..Limits::default() }).unwrap();
-    Plugin::load(&runtime, path, grants).await.expect_err("refused")
+    match Artifact::read(path).await {
+        Ok(component) => Plugin::load(&runtime, &component, grants).await.expect_err("refused"),
+        Err(error) => error,
+    }
 }
 
 async fn refusal_of(bytes: &[u8]) -> LoadError {
@@ -72,7 +75,8 @@ async fn an_import_that_is_not_granted_is_named_with_its_grant() {
     assert!(error.to_string().contains("--plugin-grant engine"), "{error}");
 
     let runtime = Runtime::new(Limits { instances: 4, ..Limits::default() }).unwrap();
-    let granted = Plugin::load(&runtime, &path, &Grants::only([Grant::Engine])).await.unwrap();
+    let component = Artifact::read(&path).await.unwrap();
+    let granted = Plugin::load(&runtime, &component, &Grants::only([Grant::Engine])).await.unwrap();
     assert_eq!(granted.manifest().name, "wants_engine");
 }
 

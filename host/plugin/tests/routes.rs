@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use common::{all_grants, guest, misbehave};
+use common::{all_grants, component, misbehave};
 use dynamo_host_plugin::{
     Call, EngineControl, EngineReply, EngineReport, Failure, Hooks, Kind, Limits, Plugin, Runtime,
 };
@@ -29,9 +29,10 @@ impl EngineControl for SlowEngine {
 
 async fn routed() -> (Plugin, Vec<u8>) {
     let limits = Limits { call: CALL, instances: 8, ..Limits::default() };
-    let plugin = Plugin::load(&Runtime::new(limits).unwrap(), &guest("routed"), &all_grants())
-        .await
-        .expect("the guest loads");
+    let plugin =
+        Plugin::load(&Runtime::new(limits).unwrap(), &component("routed").await, &all_grants())
+            .await
+            .expect("the guest loads");
     plugin.connect(Hooks { engine: Some(Arc::new(SlowEngine)), ..Hooks::default() });
     let report = EngineReport {
         model_path: "a model".into(),

@@ -5,12 +5,14 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{all_grants, guest, told_to};
+use common::{all_grants, component, told_to};
 use dynamo_host_plugin::{Held, Kind, Limits, Plugin, Runtime, Session};
 
 async fn warm() -> Plugin {
     let limits = Limits { instances: 8, ..Limits::default() };
-    Plugin::load(&Runtime::new(limits).unwrap(), &guest("routed"), &all_grants()).await.unwrap()
+    Plugin::load(&Runtime::new(limits).unwrap(), &component("routed").await, &all_grants())
+        .await
+        .unwrap()
 }
 
 /// Plans a request, and says how many the instance had served before.

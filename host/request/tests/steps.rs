@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{all_grants, guest};
+use common::{all_grants, component};
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Hooks, Limits, PeerCalls, PeerChunks, Plugin, Runtime};
@@ -125,7 +125,8 @@ impl PeerChunks for FailingReply {
 
 async fn worker(engine: &ScriptedEngine, limits: Limits) -> Worker<ScriptedEngine> {
     let runtime = Runtime::new(Limits { instances: 2, ..limits }).unwrap();
-    let plugin = Plugin::load(&runtime, &guest("takes_steps"), &all_grants()).await.unwrap();
+    let plugin =
+        Plugin::load(&runtime, &component("takes_steps").await, &all_grants()).await.unwrap();
     plugin.connect(Hooks { peers: Some(Arc::new(FailingPeer)), ..Hooks::default() });
     Worker::new(plugin, vec![0xc0], engine.clone(), SystemFresh)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{all_grants, guest};
+use common::{all_grants, component};
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Hooks, Limits, PeerCalls, PeerChunks, Plugin, Runtime};
@@ -62,7 +62,8 @@ impl Reply for NoReply {
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_wait() {
     let runtime = Runtime::new(Limits { instances: 1, ..Limits::default() }).unwrap();
-    let plugin = Plugin::load(&runtime, &guest("asks_peers"), &all_grants()).await.unwrap();
+    let plugin =
+        Plugin::load(&runtime, &component("asks_peers").await, &all_grants()).await.unwrap();
     plugin.connect(Hooks { peers: Some(Arc::new(SilentPeer)), ..Hooks::default() });
     let worker = Worker::new(plugin, vec![0xc0], NoEngine, SystemFresh);
     let ask = |body: &'static [u8]| {

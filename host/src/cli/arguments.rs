@@ -18,15 +18,15 @@ pub struct Arguments {
     pub flags: Flags,
     /// The worker type. None if a plugin is named and no worker type is.
     pub worker_type: Option<WorkerType>,
-    /// The plugin: a file, or a name to look up.
-    pub plugin: String,
+    /// The plugins: files, or names to look up. The first one prepares the engine.
+    pub plugins: Vec<String>,
     /// The model, as the engine takes it.
     pub model_path: Option<String>,
     /// The name clients ask for, and its aliases.
     pub served_names: Vec<String>,
     /// The namespace, its suffix included.
     pub namespace: String,
-    /// Where the worker stands. None if that is for the plugin to say.
+    /// Where the first plugin stands. None if that is for the plugin to say.
     pub endpoint: Option<EndpointId>,
     /// A chat template to use instead of the model's.
     pub custom_jinja_template: Option<PathBuf>,
@@ -68,9 +68,13 @@ impl Arguments {
         Value::Object(settings)
     }
 
-    /// Where a worker stands whose plugin names `component`.
-    pub fn endpoint(&self, component: &str) -> EndpointId {
-        self.endpoint.clone().unwrap_or_else(|| endpoint(&self.namespace, component))
+    /// Where the plugin at `position` stands if it names `component`. An endpoint that is given is
+    /// the first one's; the others stand beside it, in the same namespace.
+    pub fn endpoint(&self, position: usize, component: &str) -> EndpointId {
+        match &self.endpoint {
+            Some(endpoint) if position == 0 => endpoint.clone(),
+            _ => endpoint(self.namespace(), component),
+        }
     }
 
     /// The namespace of the worker.

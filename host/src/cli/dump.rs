@@ -34,7 +34,8 @@ pub(super) fn configuration(arguments: &Arguments) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "worker_type": arguments.worker_type.map(|worker_type| worker_type.to_string()),
-        "plugin": arguments.plugin,
+        "plugin": arguments.plugins.first(),
+        "plugins": arguments.plugins,
         "model_path": arguments.model_path,
         "served_model_name": arguments.served_names.first(),
         "served_model_aliases": arguments.served_names.get(1..).unwrap_or_default(),

@@ -28,8 +28,8 @@ pub use environment::Environment;
 pub use error::UsageError;
 pub use export::Exports;
 pub use flags::{
-    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, RouterFlags, RuntimeFlags,
-    TlsFlags, WorkerFlags,
+    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, PluginGrant, RouterFlags,
+    RuntimeFlags, TlsFlags, WorkerFlags,
 };
 pub use health_check::HealthCheckError;
 pub use resolve::resolve;

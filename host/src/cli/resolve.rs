@@ -55,10 +55,8 @@ pub fn resolve(
     warn(&flags, &given, environment, &mut warnings);
 
     let namespace = namespace(&flags, environment);
-    let by_type = || match flags.plugin.plugin {
-        Some(_) => None,
-        None => Some(arguments::endpoint(&namespace, chosen.component())),
-    };
+    let named = flags.plugin.plugin.clone();
+    let by_type = || named.is_empty().then(|| arguments::endpoint(&namespace, chosen.component()));
     let endpoint = flags.runtime.endpoint.clone().or_else(by_type);
     let health_check = match &flags.runtime.health_check_payload {
         Some(text) => health_check::read(text, &given.name("health_check_payload"))?,
@@ -70,8 +68,8 @@ pub fn resolve(
     let engine_traces = engine.has("enable-trace");
     let exports = Exports::of(&command, &matches, &given, environment, engine_traces);
     Ok(Arguments {
-        worker_type: if flags.plugin.plugin.is_some() { asked_for } else { Some(chosen) },
-        plugin: flags.plugin.plugin.clone().unwrap_or_else(|| chosen.plugin().to_owned()),
+        worker_type: if named.is_empty() { Some(chosen) } else { asked_for },
+        plugins: if named.is_empty() { vec![chosen.plugin().to_owned()] } else { named },
         model_path,
         served_names,
         namespace,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use dynamo_host_plugin::{Fresh, Grant, Grants, Limits, Plugin, Request, Runtime};
+use dynamo_host_plugin::{Artifact, Fresh, Grant, Grants, Limits, Plugin, Request, Runtime};
 
 /// The component `name` of `tests/guests`, built on first use. In a target directory of its own:
 /// the one this test was built in may be locked by whoever runs it.
@@ -27,6 +27,11 @@ pub fn guest(name: &str) -> PathBuf {
     folder.join(name).with_extension("wasm")
 }
 
+/// What stands in the file of [`guest`].
+pub async fn component(name: &str) -> Artifact {
+    Artifact::read(&guest(name)).await.expect("the guest can be read")
+}
+
 pub fn all_grants() -> Grants {
     Grants::only(Grant::ALL)
 }
@@ -34,7 +39,8 @@ pub fn all_grants() -> Grants {
 /// The misbehaving guest, under `limits`.
 pub async fn misbehave(limits: Limits) -> Plugin {
     let runtime = Runtime::new(limits).expect("a runtime");
-    Plugin::load(&runtime, &guest("misbehave"), &all_grants()).await.expect("the guest loads")
+    let component = component("misbehave").await;
+    Plugin::load(&runtime, &component, &all_grants()).await.expect("the guest loads")
 }
 
 /// A request that tells the guest what to do.

@@ -20,7 +20,7 @@ use clap::Parser;
 pub use engine::EngineFlags;
 pub use frontend::FrontendFlags;
 pub use media::MediaFlags;
-pub use plugin::PluginFlags;
+pub use plugin::{PluginFlags, PluginGrant};
 pub use router::{ConditionalPolicy, KvRouterFlags, RouterFlags};
 pub use runtime::RuntimeFlags;
 pub use tls::TlsFlags;
@@ -55,7 +55,7 @@ pub struct Flags {
     /// What is served.
     #[command(flatten)]
     pub worker: WorkerFlags,
-    /// The plugin that serves it.
+    /// The plugins that serve it.
     #[command(flatten)]
     pub plugin: PluginFlags,
     /// The engine's process.

@@ -1,0 +1,187 @@
+//! What all plugins of a host share: the engine, the connection to Dynamo, and the ways out.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+
+use dynamo_host_plane::{Discovery, EndpointId, EventPlane, Plane, PlaneConfig};
+use dynamo_host_plugin::{Contact, Failure, Hooks, Plugin, Setup, Start};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use crate::adapters::Adapters;
+use crate::backend::{Backend, Place, free_port};
+use crate::cli::Arguments;
+use crate::control::Control;
+use crate::error::HostError;
+use crate::media::Media;
+use crate::metrics::{Metrics, Recorders};
+use crate::peers::Peers;
+use crate::topology;
+
+/// One engine, one place in Dynamo, and whatever else a plugin works with.
+pub struct Site {
+    /// What the operator asked for.
+    pub arguments: Arguments,
+    /// The connection to Dynamo.
+    pub plane: Plane,
+    /// The engine.
+    pub backend: Backend,
+    /// The LoRA adapters, where the operator enabled them. They are the first plugin's.
+    pub adapters: Option<Arc<Adapters>>,
+    /// Without numbers a worker still serves.
+    pub metrics: Option<Arc<Metrics>>,
+    /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
+    pub route_turn: Mutex<()>,
+    /// Which plugin stands where.
+    places: StdMutex<HashMap<EndpointId, String>>,
+    topology: Map<String, Value>,
+    media: Arc<Media>,
+    start: Start,
+}
+
+impl Site {
+    /// Joins Dynamo and starts the engine as the first of `plugins` says. Returns the site, with an
+    /// engine that is ready, and how each plugin meets it.
+    ///
+    /// # Errors
+    /// A plugin cannot prepare, Dynamo cannot be joined, or the engine does not come up.
+    pub async fn prepare(
+        arguments: &Arguments,
+        plugins: &[Plugin],
+    ) -> Result<(Arc<Self>, Vec<Option<Contact>>), HostError> {
+        let media = Arc::new(Media::open(&arguments.flags.media)?);
+        let topology = topology::members(|name| std::env::var(name).ok()).await?;
+        let place = Place::find()?;
+        let start = start(arguments, &place)?;
+        let mut setups = Vec::with_capacity(plugins.len());
+        for plugin in plugins {
+            setups.push(ask_setup(plugin, &start).await?);
+        }
+        if let (Some(None), Some(wants)) = (setups.first(), setups.iter().position(Option::is_some))
+        {
+            let name = |at: usize| plugins[at].manifest().name.clone();
+            return Err(HostError::EngineOfAnother { plugin: name(wants), first: name(0) });
+        }
+        let contacts = setups.iter().map(|setup| Some(setup.as_ref()?.contact.clone())).collect();
+        // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
+        let plane = Plane::connect(plane_config(arguments)).await?;
+        let first = setups.into_iter().next().flatten();
+        let backend = Backend::start(first, arguments, place)?;
+        backend.ready().await?;
+        let metrics = collect_metrics(&plane);
+        let site = Site {
+            arguments: arguments.clone(),
+            plane,
+            backend,
+            adapters: Adapters::if_enabled(),
+            metrics,
+            route_turn: Mutex::default(),
+            places: StdMutex::default(),
+            topology,
+            media,
+            start,
+        };
+        Ok((Arc::new(site), contacts))
+    }
+
+    /// How `plugin` meets the engine; none if it needs none.
+    ///
+    /// # Errors
+    /// The plugin cannot say.
+    pub async fn contact(&self, plugin: &Plugin) -> Result<Option<Contact>, HostError> {
+        Ok(ask_setup(plugin, &self.start).await?.map(|setup| setup.contact))
+    }
+
+    /// Gives `endpoint` to `plugin`.
+    ///
+    /// # Errors
+    /// Another plugin has it.
+    pub fn claim(&self, endpoint: &EndpointId, plugin: &Plugin) -> Result<(), HostError> {
+        let second = plugin.manifest().name.clone();
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        match places.get(endpoint) {
+            Some(first) => Err(HostError::SameEndpoint {
+                first: first.clone(),
+                second,
+                endpoint: endpoint.clone(),
+            }),
+            None => {
+                places.insert(endpoint.clone(), second);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where a plugin's imports lead.
+    pub fn hooks(&self, recorders: Option<Recorders>) -> Hooks {
+        let namespace = self.arguments.namespace().to_owned();
+        Hooks {
+            adapters: self.adapters.clone().map(|adapters| adapters as Arc<_>),
+            engine: Some(Arc::new(Control(self.backend.client()))),
+            metrics: recorders.map(|recorders| Arc::new(recorders) as Arc<_>),
+            peers: Some(Arc::new(Peers::new(self.plane.peers(), namespace))),
+            media: Some(self.media.clone()),
+        }
+    }
+
+    /// Where in the machine room the worker is, as members of a card's `runtime_config`.
+    pub fn topology(&self) -> Map<String, Value> {
+        self.topology.clone()
+    }
+
+    /// Removes files, before an exit that drops nothing.
+    pub fn remove_files(&self) {
+        self.arguments.remove_files();
+        self.backend.remove_files();
+    }
+}
+
+/// What a plugin failed in, as the reason for which the host ends.
+pub fn plugin_failed(plugin: &Plugin, during: &'static str, failure: Failure) -> HostError {
+    HostError::Plugin { plugin: plugin.manifest().name.clone(), during, failure }
+}
+
+fn start(arguments: &Arguments, place: &Place) -> Result<Start, HostError> {
+    let mut words = arguments.engine_arguments.clone();
+    if arguments.needs_bootstrap_port {
+        // SGLang's own is a fixed one, and two prefill workers on a machine would both take it.
+        words.extend(["--disaggregation-bootstrap-port".to_owned(), free_port()?.to_string()]);
+    }
+    Ok(Start {
+        settings: arguments.settings().to_string().into_bytes(),
+        model_path: arguments.model_path.clone(),
+        served_name: arguments.served_names.first().cloned(),
+        arguments: words,
+        host: Ipv4Addr::LOCALHOST.to_string(),
+        port: place.port,
+        scratch: place.scratch()?,
+    })
+}
+
+async fn ask_setup(plugin: &Plugin, start: &Start) -> Result<Option<Setup>, HostError> {
+    let prepared = plugin.prepare(start.clone()).await;
+    prepared.map_err(|failure| plugin_failed(plugin, "prepare", failure))
+}
+
+fn collect_metrics(plane: &Plane) -> Option<Arc<Metrics>> {
+    let metrics = Metrics::new()
+        .inspect_err(|error| tracing::error!("no metrics of the host's own: {error}"))
+        .ok()?;
+    let shown = metrics.clone();
+    plane.append_metrics(move || shown.text());
+    Some(metrics)
+}
+
+fn plane_config(arguments: &Arguments) -> PlaneConfig {
+    let runtime = &arguments.flags.runtime;
+    let event_plane = runtime.event_plane.unwrap_or(match runtime.discovery_backend {
+        Discovery::File(_) | Discovery::Mem => EventPlane::Zmq,
+        Discovery::Etcd | Discovery::Kubernetes => EventPlane::Nats,
+    });
+    PlaneConfig {
+        discovery: runtime.discovery_backend.clone(),
+        request_plane: runtime.request_plane,
+        event_plane,
+    }
+}
