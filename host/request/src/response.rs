@@ -24,6 +24,31 @@ use crate::slots::{Slot, Slots};
 /// they halve the cost of a chunk; beyond this they would only delay the first chunk of the batch.
 const MAX_BATCH: usize = 64;
 
+/// Resolves when the client has left.
+type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why a response does not go on.
+enum Stopped {
+    /// The client has left.
+    Left,
+    Failed(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Stopped::Failed(failure)
+    }
+}
+
+/// What `future` comes to, if the client waits for it. A client that has left comes first.
+async fn unless_left<T>(left: &mut Left, future: impl Future<Output = T>) -> Result<T, Stopped> {
+    tokio::select! {
+        biased;
+        () = left => Err(Stopped::Left),
+        value = future => Ok(value),
+    }
+}
+
 /// Where a response stands.
 enum Stage<R> {
     /// Its next step has not begun.
@@ -57,7 +82,7 @@ pub struct Response<E: Exchange> {
     abort: Option<Call>,
     /// Whether the engine has been called.
     called: bool,
-    cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+    cancelled: Left,
     slots: Slots,
     /// Its place at the engine, from the first call on until nothing more is wanted of it.
     slot: Option<Slot>,
@@ -74,7 +99,7 @@ impl<E: Exchange> Response<E> {
         session: Session,
         plan: ResponsePlan,
         kept: Kept,
-        cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
+        cancelled: Left,
         slots: Slots,
         leaving: Arc<AtomicBool>,
     ) -> Self {
@@ -119,27 +144,23 @@ impl<E: Exchange> Response<E> {
                 }
                 return None;
             }
-            if let Err(failure) = self.advance().await {
-                self.fail(failure);
+            match self.advance().await {
+                Ok(()) => {}
+                Err(Stopped::Left) => self.give_up(),
+                Err(Stopped::Failed(failure)) => self.fail(failure),
             }
         }
     }
 
-    /// Does the next thing: begin a step, or convert what came. Gives up when the client leaves.
-    async fn advance(&mut self) -> Result<(), Failure> {
+    /// Does the next thing: begin a step, or convert what came.
+    async fn advance(&mut self) -> Result<(), Stopped> {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Next(step) => self.begin(step).await,
             Stage::Answering(mut reply) => {
                 self.arrived.clear();
-                let arrived = tokio::select! {
-                    biased;
-                    () = &mut self.cancelled => {
-                        drop(reply);
-                        self.give_up();
-                        return Ok(());
-                    }
-                    arrived = reply.next(&mut self.arrived, MAX_BATCH) => arrived,
-                };
+                let arrived =
+                    unless_left(&mut self.cancelled, reply.next(&mut self.arrived, MAX_BATCH))
+                        .await?;
                 match arrived.map_err(|error| exchange::failure(&error))? {
                     0 => self.finish().await,
                     _ => {
@@ -149,15 +170,7 @@ impl<E: Exchange> Response<E> {
                 }
             }
             Stage::Relaying(mut reply) => {
-                let arrived = tokio::select! {
-                    biased;
-                    () = &mut self.cancelled => {
-                        drop(reply);
-                        self.give_up();
-                        return Ok(());
-                    }
-                    arrived = reply.next(MAX_BATCH) => arrived,
-                };
+                let arrived = unless_left(&mut self.cancelled, reply.next(MAX_BATCH)).await?;
                 self.arrived = arrived?;
                 if self.arrived.is_empty() {
                     return self.finish().await;
@@ -166,15 +179,7 @@ impl<E: Exchange> Response<E> {
                 self.convert().await
             }
             Stage::Taking(mut reply, mut medium) => {
-                let frame = tokio::select! {
-                    biased;
-                    () = &mut self.cancelled => {
-                        drop(reply);
-                        self.give_up();
-                        return Ok(());
-                    }
-                    frame = reply.frame() => frame,
-                };
+                let frame = unless_left(&mut self.cancelled, reply.frame()).await?;
                 match frame.map_err(|error| exchange::failure(&error))? {
                     Some(frame) => {
                         medium.push(frame)?;
@@ -207,17 +212,10 @@ impl<E: Exchange> Response<E> {
     }
 
     /// Waits as long as the step says, then calls whom it says.
-    async fn begin(&mut self, step: Step) -> Result<(), Failure> {
+    async fn begin(&mut self, step: Step) -> Result<(), Stopped> {
         let Step { source, after, abort } = step;
         if self.slot.is_none() && matches!(source, Source::Engine(_)) {
-            let slot = tokio::select! {
-                biased;
-                () = &mut self.cancelled => {
-                    self.give_up();
-                    return Ok(());
-                }
-                slot = self.slots.take() => slot,
-            };
+            let slot = unless_left(&mut self.cancelled, self.slots.take()).await?;
             self.slot = Some(slot);
         }
         self.abort = match abort {
@@ -225,14 +223,7 @@ impl<E: Exchange> Response<E> {
             None => None,
         };
         if !after.is_zero() {
-            tokio::select! {
-                biased;
-                () = &mut self.cancelled => {
-                    self.give_up();
-                    return Ok(());
-                }
-                () = self.exchange.wait(after) => {}
-            }
+            unless_left(&mut self.cancelled, self.exchange.wait(after)).await?;
         }
         let call = match source {
             Source::Engine(call) => call,
@@ -244,17 +235,11 @@ impl<E: Exchange> Response<E> {
         let left = self.session()?.media_bytes_left()?;
         let medium = Medium::asked_for(&call, left);
         let call = self.ready(call).await?;
-        let reply = tokio::select! {
-            biased;
-            () = &mut self.cancelled => {
-                self.give_up();
-                return Ok(());
-            }
-            reply = async {
-                self.called = true;
-                self.exchange.send(call).await
-            } => reply,
+        let sent = async {
+            self.called = true;
+            self.exchange.send(call).await
         };
+        let reply = unless_left(&mut self.cancelled, sent).await?;
         let reply = reply.map_err(|error| {
             // An engine that was not reached has nothing to abort.
             self.called = !matches!(error, EngineError::Unreachable { .. });
@@ -278,7 +263,7 @@ impl<E: Exchange> Response<E> {
     }
 
     /// The source has ended.
-    async fn finish(&mut self) -> Result<(), Failure> {
+    async fn finish(&mut self) -> Result<(), Stopped> {
         self.abort = None;
         self.converse(async |session| session.finish().await).await
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use dynamo_host_failure::Failure;
 use dynamo_host_plugin::{Output, Session};
 
-use super::{Response, Stage};
+use super::{Response, Stage, Stopped};
 use crate::exchange::{self, Exchange, Reply};
 use crate::medium::{aside, with_media};
 
@@ -17,7 +17,7 @@ const MAX_REJECTION: usize = 1 << 20;
 const LARGE_EVENT: usize = 64 << 10;
 
 impl<E: Exchange> Response<E> {
-    pub(super) async fn convert(&mut self) -> Result<(), Failure> {
+    pub(super) async fn convert(&mut self) -> Result<(), Stopped> {
         let mut events = std::mem::take(&mut self.events);
         let batch = self.arrived.len();
         if events.len() < batch {
@@ -41,18 +41,15 @@ impl<E: Exchange> Response<E> {
     pub(super) async fn converse(
         &mut self,
         ask: impl AsyncFnOnce(&mut Session) -> Result<Output, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stopped> {
         let session =
             self.session.as_mut().ok_or_else(|| Failure::internal("the response is over"))?;
         let output = tokio::select! {
             biased;
             answered = ask(session) => answered?,
-            () = &mut self.cancelled => {
-                self.give_up();
-                return Ok(());
-            }
+            () = &mut self.cancelled => return Err(Stopped::Left),
         };
-        self.take(output).await
+        Ok(self.take(output).await?)
     }
 
     /// Takes what the converter made of a batch.
