@@ -9,6 +9,7 @@ mod chunk;
 mod request;
 
 pub use chunk::{CompletionUsage, FinishReason, PromptTokensDetails, TokenChunk, TopLogprob};
+#[cfg(feature = "sglang")]
 pub(crate) use request::is_truthy;
 pub use request::{
     AgentContext, ExtraArgs, GenerateRequest, NvExt, OutputOptions, Routing, SamplingOptions,

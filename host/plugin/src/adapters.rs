@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -54,10 +53,7 @@ impl State {
         F: Future<Output = Result<T, Failure>>,
     {
         let Some(store) = self.hooks.adapters.clone() else { return Ok(Err(no_adapters())) };
-        let asked = Instant::now();
-        let answer = what(store).await;
-        self.deadline.extend(asked.elapsed());
-        Ok(answer.map_err(types::Failure::from))
+        Ok(self.deadline.suspend(what(store)).await.map_err(types::Failure::from))
     }
 }
 

@@ -1,7 +1,5 @@
 //! What the host holds for a plugin by handle: media, and the responses of other workers.
 
-use std::time::Instant;
-
 use dynamo_host_blob::Blob;
 use wasmtime::component::Resource;
 
@@ -51,10 +49,8 @@ impl handles::HostReply for State {
         reply: Resource<Reply>,
         max: u32,
     ) -> wasmtime::Result<Result<Vec<Vec<u8>>, types::Failure>> {
-        let asked = Instant::now();
-        let chunks = self.table.get_mut(&reply)?.0.next(max as usize).await;
-        self.deadline.extend(asked.elapsed());
-        Ok(match chunks {
+        let chunks = self.table.get_mut(&reply)?.0.next(max as usize);
+        Ok(match self.deadline.suspend(chunks).await {
             Ok(chunks) => Ok(chunks.into_iter().map(Vec::from).collect()),
             Err(failure) => Err(failure.into()),
         })

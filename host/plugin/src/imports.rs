@@ -1,7 +1,6 @@
 //! The host's side of what a plugin imports.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
@@ -86,7 +85,7 @@ pub(crate) struct State {
     /// What the request keeps from the plugin.
     pub(crate) held: Held,
     pub(crate) hooks: Hooks,
-    pub(crate) deadline: Arc<Deadline>,
+    pub(crate) deadline: Deadline,
     log_lines_left: u32,
     /// What is left of [`Limits::media_bytes`].
     pub(crate) media_bytes_left: u64,
@@ -101,12 +100,7 @@ const LOG_BYTES: usize = 4096;
 const HANDLES: usize = 1_000;
 
 impl State {
-    pub(crate) fn new(
-        plugin: Arc<str>,
-        limits: &Limits,
-        hooks: Hooks,
-        deadline: Arc<Deadline>,
-    ) -> Self {
+    pub(crate) fn new(plugin: Arc<str>, limits: &Limits, hooks: Hooks, deadline: Deadline) -> Self {
         let stderr = Stderr::default();
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES);
@@ -240,12 +234,9 @@ impl engine::Host for State {
                 Err(Failure::unavailable("there is no engine yet to send a call to").into()),
             );
         };
-        let asked = Instant::now();
         let mut call = self.take_call(call)?;
         call.body = self.held.put_back(call.body);
-        let answer = control.send(call).await;
-        self.deadline.extend(asked.elapsed());
-        Ok(match answer {
+        Ok(match self.deadline.suspend(control.send(call)).await {
             Ok(EngineReply { status, body }) => Ok(engine::Reply { status, body }),
             Err(failure) => Err(failure.into()),
         })

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store};
 
-use crate::deadline::{Deadline, PastDeadline};
+use crate::deadline::{Deadline, PastDeadline, TICKS_IN_A_ROW};
 use crate::imports::{Hooks, State};
+use crate::lane::Lane;
 use crate::{Failure, Kind, Limits};
 
 /// One instantiated component; `E` are the exports it was instantiated for.
@@ -15,7 +16,7 @@ pub(crate) struct Instance<E> {
     exports: E,
     plugin: Arc<str>,
     limits: Limits,
-    deadline: Arc<Deadline>,
+    deadline: Deadline,
     /// Set by a call that trapped: wasmtime refuses the store from then on.
     spent: bool,
 }
@@ -26,22 +27,23 @@ impl<E> Instance<E> {
         engine: &Engine,
         plugin: &Arc<str>,
         limits: &Limits,
+        lane: &Lane,
         hooks: Hooks,
         instantiate: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<E>,
     ) -> Result<Self, Failure> {
-        let deadline = Arc::new(Deadline::after(limits.call));
+        let deadline = Deadline::after(limits.call, lane.clone());
         let state = State::new(plugin.clone(), limits, hooks, deadline.clone());
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
-        // A call that outlives a tick lets others run before it goes on, and is ended at its
-        // deadline.
+        // No answer is larger than the memory it was made in, unless it names the same bytes many
+        // times, to fill ours.
+        store.set_hostcall_fuel(limits.memory_bytes);
         let clock = deadline.clone();
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| match clock.has_passed() {
-            true => Err(PastDeadline.into()),
-            false => Ok(UpdateDeadline::Yield(1)),
-        });
-        let exports = match instantiate(&mut store).await {
+        store.set_epoch_deadline(TICKS_IN_A_ROW);
+        store.epoch_deadline_callback(move |_| clock.tick());
+        let instantiated = instantiate(&mut store).await;
+        deadline.give_way();
+        let exports = match instantiated {
             Ok(exports) => exports,
             Err(error) => return Err(explain(&mut store, plugin, "instantiation", limits, &error)),
         };
@@ -91,10 +93,11 @@ impl<E> Instance<E> {
         call: impl AsyncFnOnce(&mut Store<State>, &E) -> wasmtime::Result<T>,
     ) -> Result<T, Failure> {
         self.deadline.set_after(within);
-        self.store.set_epoch_deadline(1);
+        self.store.set_epoch_deadline(TICKS_IN_A_ROW);
         // Unless the call returns, the store is in an unknown state: also when the future is dropped.
         self.spent = true;
         let called = tokio::time::timeout(in_all, call(&mut self.store, &self.exports)).await;
+        self.deadline.give_way();
         let error = match called {
             Ok(Ok(returned)) => {
                 self.spent = false;

@@ -23,6 +23,7 @@ mod handles;
 mod held;
 mod imports;
 mod instance;
+mod lane;
 mod limits;
 mod load;
 mod media;

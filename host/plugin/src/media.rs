@@ -1,7 +1,5 @@
 //! The import `media`: images and videos from elsewhere, and to where clients find them.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use dynamo_host_blob::Blob;
 use wasmtime::component::Resource;
@@ -42,10 +40,9 @@ impl media::Host for State {
     ) -> wasmtime::Result<Result<Resource<Blob>, types::Failure>> {
         let Some(access) = self.hooks.media.clone() else { return Ok(Err(no_media())) };
         limits.max_bytes = limits.max_bytes.min(self.media_bytes_left);
-        let asked = Instant::now();
         let url = self.held.put_back(url.into_bytes());
-        let fetched = access.fetch(&String::from_utf8_lossy(&url), limits).await;
-        self.deadline.extend(asked.elapsed());
+        let url = String::from_utf8_lossy(&url);
+        let fetched = self.deadline.suspend(access.fetch(&url, limits)).await;
         Ok(match fetched {
             Ok(blob) => self.hold(blob)?.map_err(types::Failure::from),
             Err(failure) => Err(failure.into()),
@@ -59,9 +56,7 @@ impl media::Host for State {
     ) -> wasmtime::Result<Result<String, types::Failure>> {
         let Some(access) = self.hooks.media.clone() else { return Ok(Err(no_media())) };
         let blob = self.table.get(&blob)?.clone();
-        let asked = Instant::now();
-        let stored = access.store(&name, &blob).await;
-        self.deadline.extend(asked.elapsed());
+        let stored = self.deadline.suspend(access.store(&name, &blob)).await;
         Ok(stored.map_err(types::Failure::from))
     }
 }

@@ -1,7 +1,5 @@
 //! The import `peers`: requests to other workers.
 
-use std::time::Instant;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use wasmtime::component::Resource;
@@ -48,11 +46,9 @@ impl peers::Host for State {
                 Failure::unavailable("there are no other workers yet to send a request to");
             return Ok(Err(failure.into()));
         };
-        let asked = Instant::now();
         let body = self.held.put_back(body);
-        let opened = calls.open(&endpoint, &self.request, body).await;
-        self.deadline.extend(asked.elapsed());
-        Ok(match opened {
+        let opening = calls.open(&endpoint, &self.request, body);
+        Ok(match self.deadline.suspend(opening).await {
             Ok(reply) => Ok(self.table.push(Reply(reply))?),
             Err(failure) => Err(failure.into()),
         })

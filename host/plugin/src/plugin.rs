@@ -11,6 +11,7 @@ use crate::bindings::types::EngineReport;
 use crate::bindings::{WorkerPlugin, WorkerPluginPre};
 use crate::imports::{Hooks, State};
 use crate::instance::Instance;
+use crate::lane::Lane;
 use crate::load::Loaded;
 use crate::session::Session;
 use crate::{Artifact, Failure, Grants, Limits, LoadError, Runtime, families};
@@ -25,6 +26,7 @@ struct Inner {
     pre: WorkerPluginPre<State>,
     routes: Option<RoutedPre<State>>,
     limits: Limits,
+    lane: Lane,
     manifest: Manifest,
     /// The manifest's name, for logs and errors.
     name: Arc<str>,
@@ -65,7 +67,7 @@ impl Plugin {
         };
         let file: Arc<str> =
             path.file_stem().map_or("plugin".into(), |stem| Arc::from(stem.to_string_lossy()));
-        let manifest = describe(&pre, &file, &runtime.limits)
+        let manifest = describe(&pre, &file, runtime)
             .await
             .map_err(|failure| LoadError::Describe { path: path.to_owned(), failure })?;
         if let Some((family, reserved)) = families::taken(&manifest.metrics) {
@@ -81,6 +83,7 @@ impl Plugin {
                 pre,
                 routes,
                 limits: runtime.limits.clone(),
+                lane: runtime.lane.clone(),
                 name: Arc::from(manifest.name.as_str()),
                 manifest,
                 digest,
@@ -161,9 +164,9 @@ impl Plugin {
         &self,
         instantiate: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<E>,
     ) -> Result<Instance<E>, Failure> {
-        let Inner { pre, name, limits, hooks, .. } = &*self.inner;
+        let Inner { pre, name, limits, lane, hooks, .. } = &*self.inner;
         let hooks = hooks.get().cloned().unwrap_or_default();
-        Instance::start(pre.engine(), name, limits, hooks, instantiate).await
+        Instance::start(pre.engine(), name, limits, lane, hooks, instantiate).await
     }
 
     fn warm(&self) -> std::sync::MutexGuard<'_, Vec<Instance<WorkerPlugin>>> {
@@ -174,10 +177,11 @@ impl Plugin {
 async fn describe(
     pre: &WorkerPluginPre<State>,
     file: &Arc<str>,
-    limits: &Limits,
+    runtime: &Runtime,
 ) -> Result<Manifest, Failure> {
     let instantiate = async |store: &mut _| pre.instantiate_async(store).await;
-    Instance::start(pre.engine(), file, limits, Hooks::default(), instantiate)
+    let Runtime { engine, limits, lane } = runtime;
+    Instance::start(engine, file, limits, lane, Hooks::default(), instantiate)
         .await?
         .describe()
         .await

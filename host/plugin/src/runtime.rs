@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Limits;
+use crate::lane::Lane;
 
 /// How often running plugins are interrupted to look at their deadline and to let others run.
 const TICK: Duration = Duration::from_millis(10);
@@ -24,6 +25,7 @@ pub struct RuntimeError(#[from] wasmtime::Error);
 pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
+    pub(crate) lane: Lane,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -48,7 +50,7 @@ impl Runtime {
             }
         };
         start_ticking(&engine)?;
-        Ok(Runtime { engine, limits })
+        Ok(Runtime { engine, limits, lane: Lane::new() })
     }
 }
 

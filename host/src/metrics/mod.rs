@@ -254,6 +254,7 @@ mod tests {
         for id in 0..recorded::MAX_SERIES + 5 {
             plugin.record(0, 1.0, &[id.to_string()]);
         }
-        assert!(metrics.text().contains("values_dropped_total 5"));
+        plugin.record(0, 1.0, &["x".repeat(recorded::MAX_LABEL + 1)]);
+        assert!(metrics.text().contains("values_dropped_total 6"));
     }
 }

@@ -14,6 +14,9 @@ use super::{Bounds, add_labels};
 /// fill our memory.
 pub(super) const MAX_SERIES: usize = 1_000;
 
+/// Longest value of a label, in bytes, for the same reason.
+pub(super) const MAX_LABEL: usize = 256;
+
 /// What the versions of one plugin record. A version goes on with the numbers of the one before it.
 pub struct Recorded {
     name: String,
@@ -140,7 +143,8 @@ impl Recorder {
 
     /// Records `value` if the instrument can take it; says whether it did.
     fn record(&self, value: f64, labels: &[String]) -> bool {
-        if labels.len() != self.metric.labels.len() || !value.is_finite() {
+        let too_long = labels.iter().any(|label| label.len() > MAX_LABEL);
+        if labels.len() != self.metric.labels.len() || too_long || !value.is_finite() {
             return false;
         }
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
