@@ -27,7 +27,7 @@ demo-video: build ## Renders PROMPT through frontend, plugin and a stand-in engi
 
 .PHONY: test
 test: unit conformance ## Everything that needs no 6-GB engine, end to end with small ones included.
-	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural && $(INSTALL) s3
 	$(PYTEST) tests/e2e --engine llama --engine procedural
 
 .PHONY: test-sglang
@@ -64,6 +64,23 @@ CLIENTS ?= 8
 measure-media: build ## Memory of the host while CLIENTS fetch an image of SIZE each.
 	@$(INSTALL) frontend && $(INSTALL) procedural
 	python3 tests/measure/media_memory.py --size $(SIZE) --clients $(CLIENTS)
+
+.PHONY: test-attack
+test-attack: setup ## Components that attack the host: who fails, and what it costs the others.
+	cargo test --workspace --locked --test attack -- --nocapture | grep '^[|t]'
+
+BENCH_PROFILE ?= release
+ROUNDS ?= 5
+.PHONY: bench
+bench: plugins ## What a token costs, beside Dynamo's Python worker and the host without a sandbox.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
+	cargo build --locked --profile $(BENCH_PROFILE) -p dynamo-host -p dynamo-host-bench
+	python="$$($(SETUP)/venv.sh sglang)" frontend="$$($(SETUP)/venv.sh frontend)" && \
+	built=$(TARGET)/$(BENCH_PROFILE:dev=debug) && \
+	$$built/dynamo-host-bench run --host $$built/dynamo-host --plugin $(PLUGINS)/decode.wasm \
+	    --model-path "$$($(SETUP)/model.sh tiny-llama)" --python "$$python/bin/python" \
+	    --dynamo "$$(echo "$$frontend"/lib/python3*/site-packages)" --peer benches/peer/decode.py \
+	    --rounds $(ROUNDS) --summary $(TARGET)/bench/summary.json
 
 .PHONY: fmt
 fmt: ## Formats the Rust code.

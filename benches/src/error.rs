@@ -1,0 +1,28 @@
+//! Why a comparison came to nothing.
+
+use dynamo_host_engine::EngineError;
+use dynamo_host_failure::Failure;
+use dynamo_host_plane::{InvalidEndpoint, PlaneError};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
+    #[error(transparent)]
+    Endpoint(#[from] InvalidEndpoint),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A request failed: what is compared must work.
+    #[error("{subject}: {failure}")]
+    Request { subject: String, failure: Failure },
+    /// A response was not what was asked for.
+    #[error("{subject} answered {got} tokens in place of {wanted}")]
+    Short { subject: String, got: usize, wanted: usize },
+    /// A worker did not come up.
+    #[error("{subject} does not serve: its output is in {log}")]
+    NotServing { subject: String, log: String },
+}
