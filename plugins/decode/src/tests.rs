@@ -80,10 +80,11 @@ fn wrong_types_are_named() {
 #[test]
 fn what_cannot_be_done_is_said() {
     let trained = worker(json!({"enable_rl": true}), json!({}));
-    let upload = json!({"nvext": {"metadata_upload": {"url": "s3://x"}}});
+    let upload = json!({"token_ids": [1], "nvext": {"metadata_upload": {"url": "s3://x"}}});
     for (worker, request, kind) in [
         (&trained, upload.clone(), Kind::NotImplemented),
         (&trained, json!({"annotations": ["x-bypass-remote-prefill"]}), Kind::InvalidRequest),
+        (&trained, json!({"input": ["a text to embed"]}), Kind::InvalidRequest),
     ] {
         assert_eq!(testing::plan(worker, request).unwrap_err().kind(), kind);
     }

@@ -14,6 +14,10 @@ pub struct LlamaCpp {
     context_length: Option<u64>,
     /// Requests served at once.
     slots: Option<u64>,
+    /// Whether the model takes images (`--mmproj`).
+    vision: bool,
+    /// Whether it takes sounds.
+    audio: bool,
 }
 
 impl Worker for LlamaCpp {
@@ -50,6 +54,8 @@ impl Worker for LlamaCpp {
         Ok(LlamaCpp {
             context_length: props["default_generation_settings"]["n_ctx"].as_u64(),
             slots: props["total_slots"].as_u64(),
+            vision: props["modalities"]["vision"] == true,
+            audio: props["modalities"]["audio"] == true,
         })
     }
 
@@ -66,6 +72,7 @@ impl Worker for LlamaCpp {
 
     fn plan(&self, request: &Request, _: &Prompt) -> Result<Plan<Relay>> {
         let mut body: serde_json::Map<String, Json> = request.parse()?;
+        self.check_media(&body)?;
         // llama.cpp takes an explicit null for a value of the wrong type.
         body.retain(|_, value| !value.is_null());
         let path = match (body.contains_key("messages"), body.contains_key("prompt")) {
@@ -80,6 +87,27 @@ impl Worker for LlamaCpp {
         }
         let call = Call::post(path, &body)?.sse().headers(&request.trace_headers);
         Ok(Plan::new(call, Relay::default()))
+    }
+}
+
+impl LlamaCpp {
+    /// Refuses what the model cannot see or hear: llama.cpp would call that an error of its own.
+    fn check_media(&self, body: &serde_json::Map<String, Json>) -> Result<()> {
+        let messages = body.get("messages").and_then(Json::as_array);
+        let parts =
+            messages.into_iter().flatten().filter_map(|message| message["content"].as_array());
+        for part in parts.flatten() {
+            let taken = match part["type"].as_str() {
+                Some("image_url") => self.vision,
+                Some("input_audio") => self.audio,
+                _ => true,
+            };
+            if !taken {
+                let kind = part["type"].as_str().unwrap_or_default();
+                return Err(Error::invalid_request(format!("messages: the model takes no {kind}")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +147,8 @@ mod tests {
     use super::*;
     use dynamo_worker_sdk::testing;
 
-    const WORKER: LlamaCpp = LlamaCpp { context_length: None, slots: None };
+    const WORKER: LlamaCpp =
+        LlamaCpp { context_length: None, slots: None, vision: false, audio: false };
 
     fn planned(body: Json) -> (String, Json) {
         let call = testing::plan(&WORKER, body).unwrap().next.unwrap().into_call().unwrap();
@@ -147,6 +176,18 @@ mod tests {
     fn a_request_without_a_prompt_is_refused() {
         let error = testing::plan(&WORKER, json!({"model": "m"})).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidRequest);
+    }
+
+    #[test]
+    fn an_image_is_for_a_model_that_sees() {
+        let image =
+            json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}});
+        let body = json!({"messages": [{"role": "user", "content": [image]}]});
+        let error = testing::plan(&WORKER, body.clone()).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidRequest);
+        assert!(error.message().contains("image_url"), "{}", error.message());
+        let seeing = LlamaCpp { vision: true, ..WORKER };
+        assert!(testing::plan(&seeing, body).is_ok());
     }
 
     #[test]

@@ -111,14 +111,19 @@ impl<'a> GenerateBody<'a> {
         })
     }
 
-    /// The call. The host writes the prompt's token ids into it, if the request had any and the prompt
-    /// is no text; if it had not, the engine says what is missing.
+    /// The call. The host writes the prompt's token ids into it, unless the prompt is text.
     ///
     /// # Errors
-    /// If the body does not serialize.
+    /// [`Kind::InvalidRequest`](crate::Kind) if the request has neither: it is none for this kind of
+    /// worker, such as one for an embedding. (Dynamo hands it on, and the engine refuses it.)
     pub fn into_call(self, incoming: &Request, engine: &Engine) -> Result<Call> {
         let mut call = Call::post("/generate", &self)?.sse();
-        if incoming.token_count.is_some() && self.text.is_none() {
+        if self.text.is_none() {
+            if incoming.token_count.is_none() {
+                return Err(Error::invalid_request(
+                    "token_ids: missing; this worker generates text from the tokens of a prompt",
+                ));
+            }
             call = call.tokens_as("input_ids");
         }
         if engine.trace {
