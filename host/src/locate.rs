@@ -38,11 +38,16 @@ pub fn plugin(name: &str) -> Result<PathBuf, NoSuchPlugin> {
     plugin_in(name, folders.chain(beside))
 }
 
+/// Whether `plugin` is looked up by its name, and not brought as a file or from elsewhere.
+pub fn is_looked_up(plugin: &str) -> bool {
+    let path = Path::new(plugin);
+    path.components().count() == 1 && !path.exists()
+}
+
 fn plugin_in(name: &str, folders: impl Iterator<Item = PathBuf>) -> Result<PathBuf, NoSuchPlugin> {
-    let path = PathBuf::from(name);
-    if path.components().count() > 1 || path.exists() {
+    if !is_looked_up(name) {
         // What is wrong with a path that is given is for the loader to say.
-        return Ok(path);
+        return Ok(PathBuf::from(name));
     }
     let file = if name.ends_with(".wasm") { name.to_owned() } else { format!("{name}.wasm") };
     let tried: Vec<PathBuf> = folders.map(|folder| folder.join(&file)).collect();

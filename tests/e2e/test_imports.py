@@ -52,7 +52,7 @@ def beside(deployment: Deployment, answering: Worker, engine: Engine, *arguments
 def test_one_workers_plugin_asks_another_worker(
     deployment: Deployment, answering: Worker, guest: Callable[[str], Engine]
 ) -> None:
-    asker = beside(deployment, answering, guest("asks_peers"))
+    asker = beside(deployment, answering, guest("asks_peers"), "--plugin-grant", "peers")
     chat = {"model": answering.model, "messages": [{"role": "user", "content": FRANCE}]}
     chat |= {"max_tokens": 16, "temperature": 0, "stream": True}
     chunks = asker.ask("generate", {"ask": [answering.endpoint], "body": chat})
@@ -72,7 +72,7 @@ def test_a_plugin_fetches_and_stores(
     deployment: Deployment, answering: Worker, guest: Callable[[str], Engine], tmp_path: Path
 ) -> None:
     flags = ["--media-output-fs-url", f"file://{tmp_path}/made", "--media-output-http-url", "https://media.example/"]
-    mover = beside(deployment, answering, guest("moves_media"), *flags)
+    mover = beside(deployment, answering, guest("moves_media"), *flags, "--plugin-grant", "media")
     url = "data:image/png;base64," + base64.b64encode(PNG).decode()
     assert mover.ask("generate", {"fetch": [url], "store": "users/me/a.png"}) == [{
         "size": len(PNG),

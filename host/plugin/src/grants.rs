@@ -70,6 +70,12 @@ impl Grants {
         Grants(grants.into_iter().collect())
     }
 
+    /// These and `more`.
+    pub fn and(mut self, more: impl IntoIterator<Item = Grant>) -> Self {
+        self.0.extend(more);
+        self
+    }
+
     /// Whether `grant` is among them.
     pub fn has(&self, grant: Grant) -> bool {
         self.0.contains(&grant)
@@ -77,10 +83,10 @@ impl Grants {
 }
 
 impl Default for Grants {
-    /// What can do no harm: the log and the metrics, both bounded by the host; the engine, which a
-    /// plan may send anything to anyway; adapters, which are off unless the operator turns them on;
-    /// peers of the worker's own namespace; media, under the operator's address rules.
+    /// The least a worker type can do with, and what can do no harm: the log and the metrics, both
+    /// bounded by the host; the engine, which a plan may send anything to anyway; adapters, which are
+    /// off unless the operator turns them on. Not what leads to other machines: peers and media.
     fn default() -> Self {
-        Grants::only(Grant::ALL)
+        Grants::only([Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters])
     }
 }

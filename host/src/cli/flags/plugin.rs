@@ -25,10 +25,11 @@ pub struct PluginFlags {
     )]
     pub plugin: Vec<String>,
 
-    /// Interfaces a plugin may import: log, engine, metrics, adapters, peers, media. May be
-    /// repeated, and given to one plugin by its name: `PLUGIN=INTERFACE`. By default all of these:
-    /// none reaches further than the worker's own engine, its namespace, what clients link to
-    /// (DYN_MM_*) and --media-output-fs-url.
+    /// Interfaces a plugin may import beside those it may by default: peers (other workers of the
+    /// namespace), media (what clients link to, by DYN_MM_*, and --media-output-fs-url). By default
+    /// log, metrics, engine and adapters; and all, for a plugin that is looked up by its name beside
+    /// the program or in DYN_HOST_PLUGIN_DIR. `none` takes the default away. May be repeated, and
+    /// given to one plugin by its name: `PLUGIN=INTERFACE`.
     #[arg(
         long = "plugin-grant",
         env = "DYN_HOST_PLUGIN_GRANTS",
@@ -55,14 +56,17 @@ pub struct PluginFlags {
     pub plugin_timeout_ms: u64,
 }
 
-/// A grant to one plugin, or to all.
+/// A grant to one plugin, or to all; or that it has none of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginGrant {
     /// The plugin, as [`locate::name`] calls it.
     pub plugin: Option<String>,
-    /// What it may import.
-    pub grant: Grant,
+    /// What it may import; none for `none`.
+    pub grant: Option<Grant>,
 }
+
+/// Takes the default away.
+const NONE: &str = "none";
 
 impl FromStr for PluginGrant {
     type Err = UnknownGrant;
@@ -72,22 +76,30 @@ impl FromStr for PluginGrant {
             Some((plugin, grant)) => (Some(locate::name(plugin)), grant),
             None => (None, text),
         };
-        Ok(PluginGrant { plugin, grant: grant.parse()? })
+        let grant = if grant == NONE { None } else { Some(grant.parse()?) };
+        Ok(PluginGrant { plugin, grant })
     }
 }
 
 impl PluginFlags {
-    /// What `plugin` (a value of `--plugin`) is granted: what is granted to it and to all, or what
-    /// every plugin may do if nothing is.
+    /// What `plugin` (a value of `--plugin`) is granted: what it has by default, and what is granted
+    /// to it and to all. Whoever may install a plugin where the host looks one up may do anything
+    /// with the host; whoever brings a file may not.
     pub fn grants(&self, plugin: &str) -> Grants {
         let name = locate::name(plugin);
-        let granted: Vec<Grant> = self
+        let granted = self
             .plugin_grants
             .iter()
             .filter(|granted| granted.plugin.as_ref().is_none_or(|plugin| *plugin == name))
-            .map(|granted| granted.grant)
-            .collect();
-        if granted.is_empty() { Grants::default() } else { Grants::only(granted) }
+            .map(|granted| granted.grant);
+        let by_default = if granted.clone().any(|grant| grant.is_none()) {
+            Grants::only([])
+        } else if locate::is_looked_up(plugin) {
+            Grants::only(Grant::ALL)
+        } else {
+            Grants::default()
+        };
+        by_default.and(granted.flatten())
     }
 }
 
@@ -107,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_grant_is_for_one_plugin_or_for_all() {
-        let flags = flags(&["log", "score=engine", "other.wasm=peers"]);
+        let flags = flags(&["none", "log", "score=engine", "other.wasm=peers"]);
         let only = |grants: &[Grant]| Grants::only(grants.iter().copied());
         assert_eq!(flags.grants("/x/score.wasm"), only(&[Grant::Log, Grant::Engine]));
         assert_eq!(flags.grants("nats://plugins/other"), only(&[Grant::Log, Grant::Peers]));
@@ -115,8 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_is_granted_nothing_has_the_default() {
-        assert_eq!(flags(&["score=engine"]).grants("decode"), Grants::default());
+    fn a_plugin_that_is_installed_may_more_than_one_that_is_brought() {
+        let flags = flags(&["score=media"]);
+        assert_eq!(flags.grants("decode"), Grants::only(Grant::ALL));
+        assert_eq!(flags.grants("./decode.wasm"), Grants::default());
+        assert_eq!(flags.grants("/x/score.wasm"), Grants::default().and([Grant::Media]));
         let error = "score=fly".parse::<PluginGrant>().unwrap_err().to_string();
         assert!(error.contains("`fly`"), "{error}");
     }
