@@ -6,6 +6,8 @@ HOST := $(TARGET)/debug/dynamo-host
 PLUGINS := $(TARGET)/wasm32-wasip2/plugin
 # A plugin is named like its folder.
 WORKER_TYPES := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
+# Test plugins that serve, several versions of one among them.
+GUESTS := counts $(basename $(notdir $(wildcard tests/guests/examples/relay_*.rs)))
 SHELL := bash
 # Pytest would swallow what an installation says.
 INSTALL = $(SETUP)/venv.sh >/dev/null
@@ -26,7 +28,7 @@ demo-video: build ## Renders PROMPT through frontend, plugin and a stand-in engi
 	python3 examples/demo/video.py "$$PROMPT"
 
 .PHONY: test
-test: unit conformance ## Everything that needs no 6-GB engine, end to end with small ones included.
+test: unit conformance guests ## Everything that needs no 6-GB engine, end to end with small ones included.
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural && $(INSTALL) s3
 	$(PYTEST) tests/e2e --engine llama --engine procedural
 
@@ -34,6 +36,13 @@ test: unit conformance ## Everything that needs no 6-GB engine, end to end with 
 test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels substituted).
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
+
+DURATION ?= 60
+STREAMS ?= 64
+.PHONY: test-swap
+test-swap: build guests ## Ten swaps under STREAMS streams for DURATION seconds, and a bad version.
+	@$(INSTALL) frontend && $(INSTALL) llama
+	python3 tests/measure/swap.py --seconds $(DURATION) --streams $(STREAMS)
 
 .PHONY: unit
 unit: build
@@ -53,6 +62,10 @@ build: setup plugins ## The host (profile dev, which demo and tests share) and t
 .PHONY: plugins
 plugins: setup ## The plugins, as WebAssembly components.
 	cargo build --locked --profile plugin --target wasm32-wasip2 $(WORKER_TYPES:%=-p %)
+
+.PHONY: guests
+guests: setup
+	cargo build --locked --profile plugin --target wasm32-wasip2 -p guests $(GUESTS:%=--example %)
 
 .PHONY: setup
 setup: ## What the build needs from the system; installs only what is missing.

@@ -6,15 +6,15 @@ use dynamo_host_plane::card::CardError;
 use dynamo_host_plane::{EndpointId, PlaneError};
 use dynamo_host_plugin::{LoadError, RuntimeError};
 
-use crate::locate::NoSuchPlugin;
+use crate::swap::SourceError;
 use crate::topology::TopologyError;
 
 /// Why the host could not start or go on. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
-    /// No plugin of that name.
+    /// A plugin cannot be had.
     #[error(transparent)]
-    NoSuchPlugin(#[from] NoSuchPlugin),
+    Source(#[from] SourceError),
     /// The plugin is refused.
     #[error(transparent)]
     Load(#[from] LoadError),

@@ -23,6 +23,7 @@ pub struct WorkerHandler {
 impl WorkerHandler {
     /// Begins with `version`.
     pub fn new(version: Version) -> Self {
+        version.begin();
         let version = Arc::new(version);
         let live = Mutex::new(vec![Arc::downgrade(&version)]);
         WorkerHandler { current: ArcSwap::new(version), live }
@@ -38,6 +39,7 @@ impl WorkerHandler {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.retain(|known| known.strong_count() > 0 && !known.ptr_eq(&Arc::downgrade(&version)));
         live.push(Arc::downgrade(&version));
+        version.begin();
         self.current.swap(version)
     }
 
@@ -78,10 +80,12 @@ impl Handler for WorkerHandler {
             probe,
             cancelled: Box::pin(async move { cancelled.cancelled().await }),
         };
-        let turn = Turn::begin(version, probe);
+        let mut turn = Turn::begin(version, probe);
         match turn.version.worker().respond(incoming).await {
             Ok(response) => Ok(Box::pin(turn.answer(response))),
             Err(failure) => {
+                // No engine has been asked yet: what is no refusal is the plugin's failure.
+                turn.failed = request::is_plugins(failure.kind);
                 tracing::debug!(%failure, "request refused");
                 Err(failure)
             }
@@ -93,22 +97,25 @@ impl Handler for WorkerHandler {
 struct Turn {
     version: Arc<Version>,
     probe: bool,
+    /// Whether the plugin is to blame for the end.
+    failed: bool,
 }
 
 impl Turn {
     fn begin(version: Arc<Version>, probe: bool) -> Self {
         if !probe {
-            version.count(true);
+            version.take_off();
         }
-        Turn { version, probe }
+        Turn { version, probe, failed: false }
     }
 
     fn answer(
         self,
         response: Response<Option<Client>>,
     ) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
-        stream::unfold((response, self), |(mut response, turn)| async move {
+        stream::unfold((response, self), |(mut response, mut turn)| async move {
             let item = response.next().await?;
+            turn.failed = response.is_plugins_failure();
             Some((item, (response, turn)))
         })
     }
@@ -117,7 +124,7 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.probe {
-            self.version.count(false);
+            self.version.land(self.failed);
         }
     }
 }

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use dynamo_host_engine::State;
 use dynamo_host_plugin::{Artifact, Limits, Plugin, Runtime};
+use tokio::task::JoinSet;
 
 use crate::cli::Arguments;
 use crate::error::HostError;
+use crate::model;
 use crate::shutdown::{self, Patience, Signals};
 use crate::site::Site;
 use crate::station::Station;
-use crate::{locate, model};
+use crate::swap::desk::{Desk, Hangup};
+use crate::swap::{Gate, Source, Swapper};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -23,7 +26,8 @@ const RETRY: Duration = Duration::from_secs(2);
 /// Why the worker could not start or go on. After a shutdown that was asked for there is none.
 pub async fn run(arguments: Arguments) -> Result<(), HostError> {
     let mut signals = Signals::listen().map_err(HostError::Signals)?;
-    let starting = Host::start(&arguments);
+    let hangup = Hangup::listen().map_err(HostError::Signals)?;
+    let starting = Host::start(&arguments, hangup);
     let host = tokio::select! {
         host = starting => host?,
         // Nothing is served yet: dropping what was started ends it, the engine included.
@@ -38,32 +42,54 @@ pub async fn run(arguments: Arguments) -> Result<(), HostError> {
 /// A worker that is up: plugins that serve, in front of one engine.
 struct Host {
     site: Arc<Site>,
-    stations: Vec<Station>,
+    stations: Vec<Arc<Station>>,
+    /// What gives the plugins their next versions, until the host leaves.
+    swaps: JoinSet<()>,
 }
 
 impl Host {
-    async fn start(arguments: &Arguments) -> Result<Self, HostError> {
-        let plugins = load(arguments).await?;
+    async fn start(arguments: &Arguments, hangup: Hangup) -> Result<Self, HostError> {
+        if let Some(model_path) = &arguments.model_path {
+            model::check(model_path)?;
+        }
+        let flags = &arguments.flags.plugin;
+        let call = Duration::from_millis(flags.plugin_timeout_ms);
+        let runtime = Runtime::new(Limits { call, ..Limits::default() })?;
+        let Loaded { plugins, artifacts, sources } = load(arguments, &runtime).await?;
         let (site, contacts) = Site::prepare(arguments, &plugins).await?;
         let mut stations = Vec::with_capacity(plugins.len());
-        for (position, (plugin, contact)) in plugins.into_iter().zip(contacts).enumerate() {
-            stations.push(Station::open(&site, position, plugin, contact).await?);
+        let parts = plugins.into_iter().zip(artifacts).zip(contacts).enumerate();
+        for (position, (loaded, contact)) in parts {
+            stations.push(Arc::new(Station::open(&site, position, loaded, contact).await?));
         }
         // Cards come last: they are what makes frontends send requests.
         for station in &stations {
             station.list().await?;
         }
         site.plane.set_ready(true);
-        Ok(Host { site, stations })
+        let swappers = stations.iter().zip(sources).zip(&arguments.plugins).enumerate();
+        let swappers = swappers.map(|(position, ((station, source), name))| {
+            let gate = Gate {
+                runtime: runtime.clone(),
+                grants: flags.grants(name),
+                cases: flags.cases(name),
+                position,
+                recorded: station.recorded(),
+            };
+            (station.clone(), Swapper::new(site.clone(), station.clone(), source, gate))
+        });
+        let swaps = Desk::open(&site.plane, swappers.collect(), hangup);
+        Ok(Host { site, stations, swaps })
     }
 
     /// Serves until a signal, through deaths of the engine.
-    async fn serve(self, signals: &mut Signals) -> Result<(), HostError> {
+    async fn serve(mut self, signals: &mut Signals) -> Result<(), HostError> {
         tokio::select! {
             signal = signals.next() => tracing::info!("{signal}: shutting down"),
             () = self.site.plane.lost() => return Err(HostError::Lost),
             () = self.follow_engine() => {}
         }
+        self.swaps.abort_all();
         let flags = &self.site.arguments.flags;
         let patience = Patience {
             grace: flags.runtime.grace_period,
@@ -87,6 +113,7 @@ impl Host {
             let now = state.borrow_and_update().clone();
             match now {
                 State::Ready { generation } if !serving => {
+                    self.site.begin_generation();
                     if let Some(metrics) = &self.site.metrics {
                         metrics.engine_restarts.inc();
                     }
@@ -132,23 +159,29 @@ impl Host {
     }
 }
 
-async fn load(arguments: &Arguments) -> Result<Vec<Plugin>, HostError> {
-    if let Some(model_path) = &arguments.model_path {
-        model::check(model_path)?;
-    }
-    let flags = &arguments.flags.plugin;
-    let limits =
-        Limits { call: Duration::from_millis(flags.plugin_timeout_ms), ..Limits::default() };
-    let runtime = Runtime::new(limits)?;
-    let mut plugins: Vec<Plugin> = Vec::with_capacity(arguments.plugins.len());
+/// The plugins of the command line, in its order.
+struct Loaded {
+    plugins: Vec<Plugin>,
+    /// What each was loaded from.
+    artifacts: Vec<Artifact>,
+    /// Where each comes from.
+    sources: Vec<Source>,
+}
+
+async fn load(arguments: &Arguments, runtime: &Runtime) -> Result<Loaded, HostError> {
+    let mut loaded = Loaded { plugins: Vec::new(), artifacts: Vec::new(), sources: Vec::new() };
     for name in &arguments.plugins {
-        let artifact = Artifact::read(&locate::plugin(name)?).await?;
-        let plugin = Plugin::load(&runtime, &artifact, &flags.grants(name)).await?;
+        let source = Source::find(name).await?;
+        let artifact = source.fetch().await?;
+        let grants = arguments.flags.plugin.grants(name);
+        let plugin = Plugin::load(runtime, &artifact, &grants).await?;
         let name = &plugin.manifest().name;
-        if plugins.iter().any(|other| other.manifest().name == *name) {
+        if loaded.plugins.iter().any(|other| other.manifest().name == *name) {
             return Err(HostError::SamePlugin { plugin: name.clone() });
         }
-        plugins.push(plugin);
+        loaded.plugins.push(plugin);
+        loaded.artifacts.push(artifact);
+        loaded.sources.push(source);
     }
-    Ok(plugins)
+    Ok(loaded)
 }

@@ -28,8 +28,14 @@
 //! join Dynamo, start the engine or attach to one ([`backend`]). That is the [`site`], which all
 //! plugins share. Each then becomes a [`station`]: gather the engine's [`report`], `configure` (which
 //! makes a [`version`] of it), [`warm_up`], serve, pass a health check through plugin and engine,
-//! open the plugin's own [`routes`], publish the model card ([`registration`]). When the engine dies the worker leaves discovery at once; when it is
-//! back, it is configured, warmed up and checked again and rejoins.
+//! open the plugin's own [`routes`], publish the model card ([`registration`]). When the engine dies
+//! the worker leaves discovery at once; when it is back, it is configured, warmed up and checked again
+//! and rejoins.
+//!
+//! # Another version of a plugin
+//!
+//! [`swap`]: while the engine runs and requests are in flight, a plugin's next version is had, tried
+//! and let serve. A request keeps the version it began with.
 //!
 //! # One shutdown
 //!
@@ -60,10 +66,10 @@ pub mod peers;
 pub mod registration;
 pub mod report;
 pub mod routes;
-
 pub mod shutdown;
 pub mod site;
 pub mod station;
+pub mod swap;
 pub mod topology;
 pub mod version;
 pub mod warm_up;

@@ -1,55 +1,107 @@
 //! What operators may ask of the worker: the plugin's own routes, on the system server and as
 //! endpoints in Dynamo.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dynamo_host_failure::Failure;
+use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plane::{
     Chunks, Codec, EndpointId, Handler, Request, RouteHandler, ServeOptions, Served,
 };
 use dynamo_host_plugin::Surface;
 use futures::stream;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
 use crate::site::{Site, plugin_failed};
 
-/// Serves the routes of `worker`'s plugin. `beside` is the worker's endpoint. Returns the endpoints
-/// that were opened for them.
-///
-/// # Errors
-/// The plugin cannot list them, Dynamo does not take an endpoint's name, or discovery does not answer.
-pub async fn serve(
-    site: &Arc<Site>,
-    worker: &Arc<WorkerHandler>,
-    beside: &EndpointId,
-) -> Result<Vec<Served>, HostError> {
-    let version = worker.current();
-    let failed = |failure| plugin_failed(version.plugin(), "list-routes", failure);
-    let mut endpoints = Vec::new();
-    for route in version.plugin().routes().await.map_err(failed)? {
-        let (site, worker) = (site.clone(), worker.clone());
-        let answering = Arc::new(Answering { path: route.path.clone(), site, worker });
-        let plane = &answering.site.plane;
-        match route.surface {
-            Surface::System => {
-                tracing::info!("route /engine/{}: {}", route.path, route.summary);
-                plane.register_route(&route.path, on_system_server(answering.clone()));
-            }
-            Surface::Endpoint => {
-                let id = EndpointId { endpoint: route.path, ..beside.clone() };
-                tracing::info!("endpoint {id}: {}", route.summary);
-                let served = plane.serve(id, answering.clone(), ServeOptions::default()).await?;
-                // Nothing to ask it: it is ready.
-                served.probe().await.map_err(failed)?;
-                endpoints.push(served);
+/// The routes of one plugin: those of the version that serves.
+pub struct Routes {
+    site: Arc<Site>,
+    worker: Arc<WorkerHandler>,
+    /// The worker's endpoint.
+    beside: EndpointId,
+    opened: Mutex<Opened>,
+}
+
+/// What any version has had so far: neither the system server nor Dynamo takes a name back.
+#[derive(Default)]
+struct Opened {
+    system: HashSet<String>,
+    endpoints: HashMap<String, Arc<Served>>,
+}
+
+impl Routes {
+    /// None yet: [`Routes::follow`] opens them.
+    pub fn new(site: Arc<Site>, worker: Arc<WorkerHandler>, beside: EndpointId) -> Self {
+        Routes { site, worker, beside, opened: Mutex::default() }
+    }
+
+    /// Serves the routes of the version that serves, and no other.
+    ///
+    /// # Errors
+    /// Dynamo does not take an endpoint's name, or discovery does not answer.
+    pub async fn follow(&self) -> Result<(), HostError> {
+        let version = self.worker.current();
+        let failed = |failure| plugin_failed(version.plugin(), "list-routes", failure);
+        let mut opened = self.opened.lock().await;
+        for route in version.routes() {
+            let answering = || {
+                let (site, worker) = (self.site.clone(), self.worker.clone());
+                Arc::new(Answering { path: route.path.clone(), site, worker })
+            };
+            match route.surface {
+                Surface::System => {
+                    let path = format!("/engine/{}", route.path);
+                    if let Err(owner) = self.site.claim(&path, version.plugin()) {
+                        tracing::warn!("the plugin {owner} answers {path} already");
+                    } else if opened.system.insert(route.path.clone()) {
+                        tracing::info!("route {path}: {}", route.summary);
+                        let handler = on_system_server(answering());
+                        self.site.plane.register_route(&route.path, handler);
+                    }
+                }
+                Surface::Endpoint => {
+                    let id = EndpointId { endpoint: route.path.clone(), ..self.beside.clone() };
+                    if let Err(owner) = self.site.claim(&id.to_string(), version.plugin()) {
+                        tracing::warn!("the plugin {owner} has the endpoint {id} already");
+                        continue;
+                    }
+                    let served = match opened.endpoints.get(&route.path) {
+                        Some(served) => {
+                            served.rejoin().await?;
+                            served.clone()
+                        }
+                        None => {
+                            tracing::info!("endpoint {id}: {}", route.summary);
+                            let options = ServeOptions::default();
+                            let served = self.site.plane.serve(id, answering(), options).await?;
+                            let served = Arc::new(served);
+                            opened.endpoints.insert(route.path.clone(), served.clone());
+                            served
+                        }
+                    };
+                    // Nothing to ask it: it is ready.
+                    served.probe().await.map_err(failed)?;
+                }
             }
         }
+        for (path, served) in &opened.endpoints {
+            if !version.routes().iter().any(|route| route.path == *path) {
+                served.withdraw().await?;
+            }
+        }
+        Ok(())
     }
-    Ok(endpoints)
+
+    /// The endpoints that were opened.
+    pub async fn endpoints(&self) -> Vec<Arc<Served>> {
+        self.opened.lock().await.endpoints.values().cloned().collect()
+    }
 }
 
 /// One route.
@@ -65,6 +117,10 @@ impl Answering {
     async fn answer(&self, body: Value) -> Result<Value, Failure> {
         let _turn = self.site.route_turn.lock().await;
         let version = self.worker.current();
+        if !version.routes().iter().any(|route| route.path == self.path) {
+            let message = format!("this version of the plugin has no route {}", self.path);
+            return Err(Failure::public(Kind::NotFound, message));
+        }
         let state = version.worker().state().to_vec();
         let body = body.to_string().into_bytes();
         let answer = version.plugin().handle_route(&self.path, &state, &body).await?;

@@ -4,6 +4,7 @@
 //! finished, up to a bounded time, and only then handed over.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -54,9 +55,11 @@ pub struct Patience {
 const INTERRUPTED: i32 = 130;
 
 /// Ends a worker that serves.
-pub async fn drain(site: &Site, stations: &[Station], patience: Patience) {
+pub async fn drain(site: &Site, stations: &[Arc<Station>], patience: Patience) {
     site.plane.set_ready(false);
-    for endpoint in stations.iter().flat_map(Station::endpoints) {
+    let endpoints = join_all(stations.iter().map(|station| station.endpoints())).await;
+    let endpoints: Vec<_> = endpoints.into_iter().flatten().collect();
+    for endpoint in &endpoints {
         if let Err(error) = endpoint.withdraw().await {
             tracing::warn!("could not leave discovery: {error}");
         }
@@ -79,7 +82,7 @@ pub async fn drain(site: &Site, stations: &[Station], patience: Patience) {
     // Whatever fails from here on fails because we leave.
     stations.iter().for_each(|station| station.handler().leave());
     site.backend.shutdown(patience.engine).await;
-    for endpoint in stations.iter().flat_map(Station::endpoints) {
+    for endpoint in &endpoints {
         if let Err(error) = endpoint.close().await {
             tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());
         }

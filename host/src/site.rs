@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use dynamo_host_plane::{Discovery, EndpointId, EventPlane, Plane, PlaneConfig};
+use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig};
 use dynamo_host_plugin::{Contact, Failure, Hooks, Plugin, Setup, Start};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -33,8 +34,10 @@ pub struct Site {
     pub metrics: Option<Arc<Metrics>>,
     /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
     pub route_turn: Mutex<()>,
-    /// Which plugin stands where.
-    places: StdMutex<HashMap<EndpointId, String>>,
+    /// How often the engine was started again.
+    generation: AtomicU64,
+    /// Which plugin has which endpoint or route.
+    places: StdMutex<HashMap<String, String>>,
     topology: Map<String, Value>,
     media: Arc<Media>,
     start: Start,
@@ -77,6 +80,7 @@ impl Site {
             adapters: Adapters::if_enabled(),
             metrics,
             route_turn: Mutex::default(),
+            generation: AtomicU64::new(0),
             places: StdMutex::default(),
             topology,
             media,
@@ -93,24 +97,25 @@ impl Site {
         Ok(ask_setup(plugin, &self.start).await?.map(|setup| setup.contact))
     }
 
-    /// Gives `endpoint` to `plugin`.
+    /// Gives an endpoint or a route to a plugin, unless it has it already.
     ///
     /// # Errors
-    /// Another plugin has it.
-    pub fn claim(&self, endpoint: &EndpointId, plugin: &Plugin) -> Result<(), HostError> {
-        let second = plugin.manifest().name.clone();
+    /// Another plugin has it: its name.
+    pub fn claim(&self, place: &str, plugin: &Plugin) -> Result<(), String> {
+        let name = &plugin.manifest().name;
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        match places.get(endpoint) {
-            Some(first) => Err(HostError::SameEndpoint {
-                first: first.clone(),
-                second,
-                endpoint: endpoint.clone(),
-            }),
-            None => {
-                places.insert(endpoint.clone(), second);
-                Ok(())
-            }
-        }
+        let owner = places.entry(place.to_owned()).or_insert_with(|| name.clone());
+        if owner == name { Ok(()) } else { Err(owner.clone()) }
+    }
+
+    /// Which start of the engine this is.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// The engine was started again: whatever was configured for it before is out of date.
+    pub fn begin_generation(&self) {
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Where a plugin's imports lead.

@@ -1,47 +1,58 @@
 //! One plugin's station in Dynamo: its endpoint, its model card and its routes.
 
-use std::iter;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dynamo_host_plane::{ServeOptions, Served};
-use dynamo_host_plugin::{Contact, Failure, Kind, Plugin};
+use dynamo_host_plugin::{Artifact, Contact, Failure, Kind, Plugin};
+use tokio::sync::{Mutex, watch};
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::metrics::Recorded;
+use crate::registration;
+use crate::routes::Routes;
 use crate::site::{Site, plugin_failed};
 use crate::version::Version;
-use crate::{registration, routes};
 
 /// A plugin that serves.
 pub struct Station {
     site: Arc<Site>,
     handler: Arc<WorkerHandler>,
     served: Arc<Served>,
-    /// Endpoints beside it, for the plugin's own routes.
-    routes: Vec<Served>,
+    routes: Routes,
+    recorded: Option<Arc<Recorded>>,
+    /// Whether the engine is there and the station in discovery.
+    serving: watch::Sender<bool>,
+    /// Held while another version takes over, or the same one is configured anew.
+    turn: Mutex<()>,
 }
 
 impl Station {
-    /// Configures `plugin`, opens its endpoint and sees a health check through. `position` is its
-    /// place on the command line, `contact` how it meets the engine. Nobody sends requests before
-    /// [`Station::list`].
+    /// Configures `plugin`, which was loaded from `artifact`, opens its endpoint and sees a health
+    /// check through. `position` is its place on the command line, `contact` how it meets the engine.
+    /// Nobody sends requests before [`Station::list`].
     ///
     /// # Errors
     /// The plugin or the engine fails, or Dynamo does not take the endpoint.
     pub async fn open(
         site: &Arc<Site>,
         position: usize,
-        plugin: Plugin,
+        (plugin, artifact): (Plugin, Artifact),
         contact: Option<Contact>,
     ) -> Result<Self, HostError> {
         let manifest = plugin.manifest();
         let recorded = site.metrics.as_ref().map(|metrics| metrics.of_plugin(&manifest.name));
         plugin.connect(site.hooks(recorded.as_ref().map(|it| it.recorders(manifest))));
-        let version = Version::configure(site, plugin.clone(), contact).await?;
+        let version = Version::configure(site, plugin.clone(), artifact, contact).await?;
         version.warm_up().await?;
 
         let endpoint = site.arguments.endpoint(position, &version.registration().component);
-        site.claim(&endpoint, &plugin)?;
+        site.claim(&endpoint.to_string(), &plugin).map_err(|first| HostError::SameEndpoint {
+            first,
+            second: plugin.manifest().name.clone(),
+            endpoint: endpoint.clone(),
+        })?;
         let model = registration::model(&site.arguments);
         if let Some(recorded) = &recorded {
             recorded.place(site.plane.labels(&endpoint, &model));
@@ -58,9 +69,18 @@ impl Station {
         if let Some(adapters) = site.adapters.as_ref().filter(|_| position == 0) {
             adapters.attach(served.clone());
         }
-        let mut station = Station { site: site.clone(), handler, served, routes: Vec::new() };
+        let routes = Routes::new(site.clone(), handler.clone(), served.id().clone());
+        let station = Station {
+            site: site.clone(),
+            handler,
+            served,
+            routes,
+            recorded,
+            serving: watch::Sender::new(false),
+            turn: Mutex::default(),
+        };
         station.probe().await?;
-        station.routes = routes::serve(site, &station.handler, station.served.id()).await?;
+        station.routes.follow().await?;
         Ok(station)
     }
 
@@ -75,6 +95,7 @@ impl Station {
         card.runtime_config.extend(self.site.topology());
         let model = card.display_name.clone();
         self.served.publish_card(tokio::task::spawn_blocking(move || card.build()).await??).await?;
+        self.serving.send_replace(true);
         let endpoint = self.served.id();
         tracing::info!(%endpoint, model, "serving {model} on {endpoint}");
         Ok(())
@@ -82,6 +103,7 @@ impl Station {
 
     /// Leaves discovery until [`Station::return_to_service`]: the engine is gone.
     pub async fn withdraw(&self) {
+        self.serving.send_replace(false);
         if let Err(error) = self.served.withdraw().await {
             tracing::warn!("could not leave discovery: {error}");
         }
@@ -92,12 +114,51 @@ impl Station {
     /// # Errors
     /// The plugin or the engine fails, or discovery does not answer.
     pub async fn return_to_service(&self) -> Result<(), HostError> {
+        let _turn = self.turn.lock().await;
         let version = self.handler.current().anew(&self.site).await?;
         version.warm_up().await?;
         self.handler.replace(Arc::new(version));
         self.probe().await?;
         self.served.rejoin().await?;
+        self.serving.send_replace(true);
         Ok(())
+    }
+
+    /// Gives the requests that start from now on to `version`. Returns the one before it and how long
+    /// the switch itself took; none if `version` knows an earlier start of the engine.
+    pub async fn switch(&self, version: Arc<Version>) -> Option<(Arc<Version>, Duration)> {
+        let _turn = self.turn.lock().await;
+        if version.generation() != self.site.generation() {
+            return None;
+        }
+        let began = Instant::now();
+        let before = self.handler.replace(version.clone());
+        let pause = began.elapsed();
+        if let Some(metrics) = &self.site.metrics {
+            let (old, new) = (before.plugin(), version.plugin());
+            metrics.served(old.manifest(), old.digest());
+            metrics.serves(new.manifest(), new.digest());
+        }
+        if let Err(error) = self.routes.follow().await {
+            tracing::warn!("the routes are those of the version before: {error}");
+        }
+        Some((before, pause))
+    }
+
+    /// Whether the engine is there and requests come.
+    pub fn is_serving(&self) -> bool {
+        *self.serving.borrow()
+    }
+
+    /// Waits until requests come.
+    pub async fn until_serving(&self) {
+        // The sender lives in `self`, so that the wait itself cannot fail.
+        let _ = self.serving.subscribe().wait_for(|serving| *serving).await;
+    }
+
+    /// Where the plugin's versions record.
+    pub fn recorded(&self) -> Option<Arc<Recorded>> {
+        self.recorded.clone()
     }
 
     /// What stands behind the endpoint.
@@ -111,8 +172,10 @@ impl Station {
     }
 
     /// The worker's endpoint and those beside it.
-    pub fn endpoints(&self) -> impl Iterator<Item = &Served> {
-        iter::once(&*self.served).chain(&self.routes)
+    pub async fn endpoints(&self) -> Vec<Arc<Served>> {
+        let mut endpoints = vec![self.served.clone()];
+        endpoints.extend(self.routes.endpoints().await);
+        endpoints
     }
 
     /// Sends the health check through plugin and engine. The first request an engine gets may take

@@ -1,4 +1,5 @@
-//! `dynamo-host check`: recorded cases against a plugin, for whoever writes one.
+//! `dynamo-host check`: recorded cases against a plugin, for whoever writes one. [`try_out`] is the
+//! same for a host that is about to let a plugin serve.
 //!
 //! [`run`] loads a plugin once and takes every case file through `runner`: the real plugin runtime
 //! and the real way of a request (`dynamo-host-request`), in front of an engine that answers from
@@ -10,6 +11,7 @@
 //! its form.
 
 mod adapters;
+mod carried;
 mod case;
 mod compare;
 mod files;
@@ -33,6 +35,7 @@ use case::Case;
 use report::Report;
 use runner::Runner;
 
+pub use carried::{CarriedError, SECTION, carrying};
 pub use report::Summary;
 
 /// What to check.
@@ -93,6 +96,57 @@ async fn check(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckE
         }
     }
     Ok(report.end()?)
+}
+
+/// How cases came out.
+#[derive(Clone, Debug, Default)]
+pub struct Tried {
+    /// How many came out as they should.
+    pub passed: usize,
+    /// Those that did not, each with its first difference.
+    pub failed: Vec<String>,
+}
+
+/// Why cases could not be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum TryError {
+    /// The component's own.
+    #[error(transparent)]
+    Carried(#[from] CarriedError),
+    /// The system refuses what a runtime needs.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Runs the cases that `component` carries, and those among `given` (files and folders), against
+/// `plugin`, which was loaded from it and is connected to nothing. Blocks; must not be called from
+/// within an asynchronous runtime.
+///
+/// # Errors
+/// [`TryError`] if it cannot be done. A given case that cannot be read counts as failed.
+pub fn try_out(plugin: Plugin, component: &[u8], given: &[PathBuf]) -> Result<Tried, TryError> {
+    let mut tried = Tried::default();
+    let mut cases = carried::cases(component)?;
+    for found in files::find(given) {
+        let loaded = found.map_err(|error| error.to_string());
+        match loaded.and_then(|path| Case::load(&path).map_err(|error| error.to_string())) {
+            Ok(case) => cases.push(case),
+            Err(error) => tried.failed.push(error),
+        }
+    }
+    if cases.is_empty() {
+        return Ok(tried);
+    }
+    let runner = Runner::new(plugin);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        for case in &cases {
+            match runner.run(case).await.first() {
+                None => tried.passed += 1,
+                Some(difference) => tried.failed.push(format!("{}: {difference}", case.name)),
+            }
+        }
+    });
+    Ok(tried)
 }
 
 /// What is wrong with how `case` comes out, and the file to look into; nothing if it passes.

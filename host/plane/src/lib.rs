@@ -18,6 +18,8 @@
 //! 6. [`Served::withdraw`] leaves discovery while requests in flight and late ones are still
 //!    served, [`Served::drain`] waits for them, [`Served::rejoin`] comes back;
 //! 7. [`Served::close`] and [`Plane::shutdown`] end it.
+//!
+//! Beside that, [`Object`] is what a fleet of hosts shares through Dynamo's NATS server.
 
 pub mod card;
 mod config;
@@ -29,6 +31,7 @@ mod flight;
 mod frame;
 mod handler;
 pub mod logging;
+mod objects;
 mod peer;
 mod plane;
 mod served;
@@ -37,6 +40,7 @@ pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
 pub use error::PlaneError;
 pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
+pub use objects::{Changes, InvalidAddress, Object, ObjectAddress, ObjectError};
 pub use peer::{PeerReply, Peers};
 pub use plane::{Plane, RouteHandler};
 pub use served::{ServeOptions, Served};

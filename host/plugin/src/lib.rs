@@ -14,6 +14,7 @@
 
 mod adapters;
 mod artifact;
+mod background;
 mod bindings;
 mod calls;
 mod deadline;
@@ -36,6 +37,7 @@ mod wasi;
 
 pub use adapters::{AdapterStore, adapter_id};
 pub use artifact::Artifact;
+pub use background::give_way;
 pub use bindings::adapters::Adapter;
 pub use bindings::contract::{
     Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Registration,

@@ -24,6 +24,12 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nobody finished compiling it.
+    #[error("plugin {path} was not compiled to the end: see what was logged before")]
+    Interrupted {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is not WebAssembly.
     #[error(
         "plugin {path} is not a WebAssembly file: a plugin is a component, usually named *.wasm"

@@ -59,11 +59,13 @@ impl Plugin {
         let path = artifact.origin();
         let Loaded { worker: pre, routes } = {
             let (runtime, artifact, grants) = (runtime.clone(), artifact.clone(), grants.clone());
+            let background = runtime.background.clone();
             let load = move || crate::load::load(&runtime, &artifact, &grants);
-            tokio::task::spawn_blocking(load).await.map_err(|error| LoadError::Unreadable {
-                path: path.to_owned(),
-                source: std::io::Error::other(error),
-            })??
+            let loaded = match background {
+                Some(background) => background.run(load).await,
+                None => tokio::task::spawn_blocking(load).await.ok(),
+            };
+            loaded.ok_or_else(|| LoadError::Interrupted { path: path.to_owned() })??
         };
         let file: Arc<str> =
             path.file_stem().map_or("plugin".into(), |stem| Arc::from(stem.to_string_lossy()));
@@ -91,6 +93,24 @@ impl Plugin {
                 warm: Mutex::default(),
             }),
         })
+    }
+
+    /// The same code with imports that are not connected: to be tried out, while this one serves.
+    pub fn twin(&self) -> Plugin {
+        let Inner { pre, routes, limits, lane, manifest, name, digest, .. } = &*self.inner;
+        Plugin {
+            inner: Arc::new(Inner {
+                pre: pre.clone(),
+                routes: routes.clone(),
+                limits: limits.clone(),
+                lane: lane.clone(),
+                manifest: manifest.clone(),
+                name: name.clone(),
+                digest: digest.clone(),
+                hooks: OnceLock::new(),
+                warm: Mutex::default(),
+            }),
+        }
     }
 
     /// Who the plugin is, by its own account.
@@ -180,7 +200,7 @@ async fn describe(
     runtime: &Runtime,
 ) -> Result<Manifest, Failure> {
     let instantiate = async |store: &mut _| pre.instantiate_async(store).await;
-    let Runtime { engine, limits, lane } = runtime;
+    let Runtime { engine, limits, lane, .. } = runtime;
     Instance::start(engine, file, limits, lane, Hooks::default(), instantiate)
         .await?
         .describe()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::Limits;
+use crate::background::Background;
 use crate::lane::Lane;
 
 /// How often running plugins are interrupted to look at their deadline and to let others run.
@@ -26,6 +27,8 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) lane: Lane,
+    /// Where plugins are compiled, if not on all processors at once.
+    pub(crate) background: Option<Background>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -50,7 +53,17 @@ impl Runtime {
             }
         };
         start_ticking(&engine)?;
-        Ok(Runtime { engine, limits, lane: Lane::new() })
+        Ok(Runtime { engine, limits, lane: Lane::new(), background: None })
+    }
+
+    /// The same runtime, for plugins that are loaded while others serve: they are compiled on one
+    /// thread that gives way to all others.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub fn in_background(&self) -> Result<Self, RuntimeError> {
+        let background = Background::new().map_err(wasmtime::Error::from)?;
+        Ok(Runtime { background: Some(background), ..self.clone() })
     }
 }
 

@@ -35,5 +35,5 @@ mod worker;
 pub use exchange::{Exchange, Reply};
 pub use fresh::{FreshSource, SystemFresh};
 pub use payload::{Codec, Payload};
-pub use response::Response;
+pub use response::{Response, is_plugins};
 pub use worker::{AdapterNames, Incoming, Worker};

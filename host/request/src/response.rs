@@ -2,6 +2,8 @@
 
 mod conversion;
 
+pub use conversion::is_plugins;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -78,6 +80,8 @@ pub struct Response<E: Exchange> {
     chunks: VecDeque<Vec<u8>>,
     /// What ends the response once the chunks are taken.
     failure: Option<Failure>,
+    /// Whether that is the plugin's doing.
+    blamed: bool,
     /// Sent if the response is given up; gone once the engine's answer has ended.
     abort: Option<Call>,
     /// Whether the engine has been called.
@@ -110,6 +114,7 @@ impl<E: Exchange> Response<E> {
             kept,
             chunks: plan.preface.into(),
             failure: None,
+            blamed: false,
             abort: None,
             called: false,
             cancelled,
@@ -127,6 +132,13 @@ impl<E: Exchange> Response<E> {
             let item = response.next().await?;
             Some((item, response))
         })
+    }
+
+    /// Whether the response failed by its plugin: its code trapped, ran past its deadline, or it
+    /// says of an answer the engine gave with a status of 2xx that it failed internally or made no
+    /// sense. Not by the request, the engine or the client.
+    pub fn is_plugins_failure(&self) -> bool {
+        self.blamed
     }
 
     /// The next chunk, the failure that ends the response, or nothing.

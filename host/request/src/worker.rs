@@ -90,6 +90,14 @@ impl<E: Exchange> Worker<E> {
         self
     }
 
+    /// Takes over the places at the engine from the worker before it, which may still be at work: the
+    /// engine is the same.
+    pub fn succeed(&mut self, before: &Worker<E>) {
+        if self.slots.are_as_many_as(&before.slots) {
+            self.slots = before.slots.clone();
+        }
+    }
+
     /// Whether the engine works on as many requests as it can, so that one more would have to wait.
     pub fn is_fully_at_work(&self) -> bool {
         self.slots.are_taken()

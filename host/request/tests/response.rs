@@ -308,3 +308,22 @@ async fn while_the_worker_leaves_what_the_plugin_fails_may_go_elsewhere() {
     scene.script.send(Ok(vec!["refuse"])).unwrap();
     assert_eq!(response.next().await.unwrap().unwrap_err().kind, Kind::Unavailable);
 }
+
+#[tokio::test]
+async fn only_what_the_plugin_does_is_its_failure() {
+    let cut = || EngineError::Closed { why: "test".into() };
+    for (status, step, blamed) in [
+        (200, Ok(vec!["trap"]), true),
+        (200, Ok(vec!["refuse"]), false),
+        (200, Err(cut()), false),
+        (500, Ok(vec!["out of memory"]), false),
+    ] {
+        let scene = Scene::new(|engine| engine.status = status).await;
+        let mut response = scene.respond("nothing").await.unwrap();
+        let what = format!("{status} {step:?}");
+        scene.script.send(step).unwrap();
+        chunk(&mut response).await;
+        response.next().await.expect("an end").expect_err("a failure");
+        assert_eq!(response.is_plugins_failure(), blamed, "{what}");
+    }
+}

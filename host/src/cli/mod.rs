@@ -13,6 +13,7 @@ mod error;
 mod export;
 mod flags;
 pub(crate) mod health_check;
+mod plugin;
 mod resolve;
 mod router;
 mod rules;
@@ -28,7 +29,7 @@ pub use environment::Environment;
 pub use error::UsageError;
 pub use export::Exports;
 pub use flags::{
-    EngineFlags, Flags, FrontendFlags, MediaFlags, PluginFlags, PluginGrant, RouterFlags,
+    EngineFlags, Flags, FrontendFlags, Granted, MediaFlags, OfPlugin, PluginFlags, RouterFlags,
     RuntimeFlags, TlsFlags, WorkerFlags,
 };
 pub use health_check::HealthCheckError;
@@ -49,6 +50,9 @@ pub fn parse(words: impl IntoIterator<Item = String>) -> Invocation {
     let words: Vec<String> = words.into_iter().collect();
     if words.get(1).is_some_and(|word| word == "check") {
         return Invocation::Done(check::run(&words));
+    }
+    if words.get(1).is_some_and(|word| word == "plugin") {
+        return Invocation::Done(plugin::run(&words));
     }
     match serve(words) {
         Ok(arguments) => Invocation::Serve(Box::new(arguments)),

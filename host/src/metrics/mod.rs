@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dynamo_host_plugin::Manifest;
 use prometheus::proto::{LabelPair, MetricFamily};
-use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 pub use recorded::{Recorded, Recorders};
 
@@ -17,6 +19,12 @@ pub struct Metrics {
     registry: Registry,
     /// Times the engine was started again.
     pub engine_restarts: IntCounter,
+    /// Times another version of a plugin took over, by the plugin and what brought that about.
+    pub swaps: IntCounterVec,
+    /// New versions that do not serve, by the plugin and the step in which they failed.
+    pub refusals: IntCounterVec,
+    /// Versions that were sent back, by the plugin and who did it.
+    pub rollbacks: IntCounterVec,
     info: IntGaugeVec,
     largest_instance: IntGauge,
     bounds: Arc<Bounds>,
@@ -53,6 +61,30 @@ impl Metrics {
             Opts::new("dynamo_host_plugin_info", "The plugins that serve"),
             &["name", "version", "digest"],
         )?;
+        let swaps = IntCounterVec::new(
+            Opts::new(
+                "dynamo_host_plugin_swaps_total",
+                "Times another version of a plugin took over, by what brought that about",
+            ),
+            &["name", "by"],
+        )?;
+        let refusals = IntCounterVec::new(
+            Opts::new(
+                "dynamo_host_plugin_refusals_total",
+                "New versions of a plugin that do not serve, by the step in which they failed",
+            ),
+            &["name", "step"],
+        )?;
+        let rollbacks = IntCounterVec::new(
+            Opts::new(
+                "dynamo_host_plugin_rollbacks_total",
+                "Versions of a plugin that were sent back, by who did it",
+            ),
+            &["name", "by"],
+        )?;
+        for counter in [&swaps, &refusals, &rollbacks] {
+            registry.register(Box::new(counter.clone()))?;
+        }
         registry.register(Box::new(engine_restarts.clone()))?;
         registry.register(Box::new(largest_instance.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
@@ -60,6 +92,9 @@ impl Metrics {
         Ok(Arc::new(Metrics {
             registry,
             engine_restarts,
+            swaps,
+            refusals,
+            rollbacks,
             info,
             largest_instance,
             bounds: Arc::new(Bounds { most_memory: AtomicU64::new(0), dropped }),

@@ -79,9 +79,10 @@ class Worker:
         )
 
     def ask(self, endpoint: str, body: object, timeout: float = 60) -> list[dict]:
-        """What an endpoint beside the worker's own, or that itself, answers a client of Dynamo's own."""
+        """What an endpoint of the worker's component, or of its namespace (`component.endpoint`), answers
+        a client of Dynamo's own."""
         python = installed("venv.sh", "frontend") / "bin" / "python"
-        beside = self.endpoint.rpartition(".")[0]
+        beside = self.namespace if "." in endpoint else self.endpoint.rpartition(".")[0]
         call = [python, REPOSITORY / "tests/e2e/call_endpoint.py", f"{beside}.{endpoint}", json.dumps(body)]
         environment = {**os.environ, **self._deployment.environment()}
         done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=timeout)

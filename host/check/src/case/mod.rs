@@ -139,7 +139,14 @@ impl Case {
     /// # Errors
     /// What is wrong, and where.
     pub fn parse(text: &str) -> Result<Case, String> {
-        let mut document: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        Case::of(serde_json::from_str(text).map_err(|error| error.to_string())?)
+    }
+
+    /// Reads a case from its document.
+    ///
+    /// # Errors
+    /// What is wrong, and where.
+    pub fn of(mut document: Value) -> Result<Case, String> {
         if !document.is_object() {
             return Err("a case is a JSON object".into());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use dynamo_host_failure::Failure;
+use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Output, Session};
 
 use super::{Response, Stage, Stopped};
@@ -15,6 +15,11 @@ const MAX_REJECTION: usize = 1 << 20;
 /// Longest event copied to where an earlier one was, in bytes. A longer one is most often a whole
 /// body, whose bytes nobody else has: it moves.
 const LARGE_EVENT: usize = 64 << 10;
+
+/// Whether a failure of this kind is the plugin's own, where no engine and no client has a part in it.
+pub fn is_plugins(kind: Kind) -> bool {
+    matches!(kind, Kind::Internal | Kind::DeadlineExceeded | Kind::BackendProtocol)
+}
 
 impl<E: Exchange> Response<E> {
     pub(super) async fn convert(&mut self) -> Result<(), Stopped> {
@@ -46,9 +51,10 @@ impl<E: Exchange> Response<E> {
             self.session.as_mut().ok_or_else(|| Failure::internal("the response is over"))?;
         let output = tokio::select! {
             biased;
-            answered = ask(session) => answered?,
+            answered = ask(session) => answered,
             () = &mut self.cancelled => return Err(Stopped::Left),
         };
+        let output = output.inspect_err(|failure| self.blamed = is_plugins(failure.kind))?;
         Ok(self.take(output).await?)
     }
 
@@ -64,7 +70,11 @@ impl<E: Exchange> Response<E> {
                 self.abort = None;
             }
             match end.failure {
-                Some(failure) => self.fail(self.broken_off(failure.into())),
+                Some(failure) => {
+                    let failure = Failure::from(failure);
+                    self.blamed = is_plugins(failure.kind);
+                    self.fail(self.broken_off(failure));
+                }
                 None => self.end_early(),
             }
         } else if let Some(step) = next {
@@ -81,7 +91,8 @@ impl<E: Exchange> Response<E> {
     pub(super) async fn rejected(&mut self, status: u16, reply: E::Reply) -> Result<(), Failure> {
         self.abort = None;
         let body = reply.whole(MAX_REJECTION).await.map_err(|error| exchange::failure(&error))?;
-        let mut output = self.session()?.rejected(status, &body.into()).await?;
+        let answered = self.session()?.rejected(status, &body.into()).await;
+        let mut output = answered.inspect_err(|failure| self.blamed = is_plugins(failure.kind))?;
         // A refusal is no answer that broke off, also while the worker goes away.
         let failure = output.end.as_mut().and_then(|end| end.failure.take());
         self.take(output).await?;

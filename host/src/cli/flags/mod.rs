@@ -20,7 +20,7 @@ use clap::Parser;
 pub use engine::EngineFlags;
 pub use frontend::FrontendFlags;
 pub use media::MediaFlags;
-pub use plugin::{PluginFlags, PluginGrant};
+pub use plugin::{Granted, OfPlugin, PluginFlags};
 pub use router::{ConditionalPolicy, KvRouterFlags, RouterFlags};
 pub use runtime::RuntimeFlags;
 pub use tls::TlsFlags;
@@ -38,7 +38,8 @@ Switches and variables:
   over a variable, and a variable over the default; an empty variable counts as none. For switches
   1, true, yes and on mean on, anything else off.
 
-`dynamo-host check --help` tells about testing a plugin.";
+`dynamo-host check --help` tells about testing a plugin, `dynamo-host plugin --help` about handing
+it out.";
 
 /// Serve a model as a worker of NVIDIA Dynamo: a plugin shapes the requests, an engine in a process
 /// of its own answers them.
