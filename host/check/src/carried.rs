@@ -133,7 +133,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.json");
         std::fs::write(&path, "{}").unwrap();
-        let error = carrying(EMPTY, &[path.clone()]).unwrap_err().to_string();
+        let error = carrying(EMPTY, std::slice::from_ref(&path)).unwrap_err().to_string();
         assert!(error.contains(&path.display().to_string()), "{error}");
     }
 }
