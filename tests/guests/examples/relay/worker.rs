@@ -57,7 +57,7 @@ impl Worker for Relay {
             return Err(Error::internal("this version is not well"));
         }
         let of = THIS.traps_on_one_of;
-        assert!(of == 0 || request.probe || request.fresh.seed % of != 0, "one of {of} requests");
+        assert!(of == 0 || request.probe || !request.fresh.seed.is_multiple_of(of), "one of {of} requests");
         let mut body: serde_json::Map<String, Json> = request.parse()?;
         body.retain(|_, value| !value.is_null());
         if body.insert("stream".into(), true.into()) != Some(true.into()) {
