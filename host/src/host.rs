@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynamo_host_engine::State;
-use dynamo_host_plugin::{Artifact, Limits, Plugin, Runtime};
+use dynamo_host_plugin::{Artifact, Plugin};
 
 use crate::cli::Arguments;
 use crate::error::HostError;
 use crate::shutdown::{self, Patience, Signals};
 use crate::site::Site;
 use crate::station::Station;
-use crate::{locate, model};
+use crate::{loading, locate, model};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -137,9 +137,7 @@ async fn load(arguments: &Arguments) -> Result<Vec<Plugin>, HostError> {
         model::check(model_path)?;
     }
     let flags = &arguments.flags.plugin;
-    let limits =
-        Limits { call: Duration::from_millis(flags.plugin_timeout_ms), ..Limits::default() };
-    let runtime = Runtime::new(limits)?;
+    let runtime = loading::runtime(flags)?;
     let mut plugins: Vec<Plugin> = Vec::with_capacity(arguments.plugins.len());
     for name in &arguments.plugins {
         let artifact = Artifact::read(&locate::plugin(name)?).await?;

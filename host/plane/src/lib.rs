@@ -32,6 +32,7 @@ pub mod logging;
 mod peer;
 mod plane;
 mod served;
+mod token;
 
 pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
@@ -40,3 +41,4 @@ pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
 pub use peer::{PeerReply, Peers};
 pub use plane::{Plane, RouteHandler};
 pub use served::{ServeOptions, Served};
+pub use token::RouteToken;

@@ -57,7 +57,7 @@ impl Plugin {
         grants: &Grants,
     ) -> Result<Self, LoadError> {
         let path = artifact.origin();
-        let Loaded { worker: pre, routes } = {
+        let Loaded { worker: pre, routes, signed_by } = {
             let (runtime, artifact, grants) = (runtime.clone(), artifact.clone(), grants.clone());
             let load = move || crate::load::load(&runtime, &artifact, &grants);
             tokio::task::spawn_blocking(load).await.map_err(|error| LoadError::Unreadable {
@@ -76,6 +76,7 @@ impl Plugin {
         let digest = artifact.digest().to_owned();
         tracing::info!(
             plugin = manifest.name, version = manifest.version, digest = %format!("sha256:{digest}"),
+            signed_by = signed_by.map(tracing::field::display), %grants,
             "loaded plugin {}: {}", path.display(), manifest.summary
         );
         Ok(Plugin {
@@ -91,6 +92,15 @@ impl Plugin {
                 warm: Mutex::default(),
             }),
         })
+    }
+
+    /// Compiles a component into the runtime's cache, and does nothing else with it.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why it is refused.
+    pub fn compile(runtime: &Runtime, artifact: &Artifact) -> Result<(), LoadError> {
+        crate::load::verify(runtime, artifact)?;
+        crate::load::compile(runtime, artifact).map(drop)
     }
 
     /// Who the plugin is, by its own account.
@@ -180,7 +190,7 @@ async fn describe(
     runtime: &Runtime,
 ) -> Result<Manifest, Failure> {
     let instantiate = async |store: &mut _| pre.instantiate_async(store).await;
-    let Runtime { engine, limits, lane } = runtime;
+    let Runtime { engine, limits, lane, .. } = runtime;
     Instance::start(engine, file, limits, lane, Hooks::default(), instantiate)
         .await?
         .describe()

@@ -1,19 +1,21 @@
 //! The compiler, the instance pool and the clock of deadlines: one per process.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use dynamo_host_trust::Trust;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::Limits;
 use crate::lane::Lane;
+use crate::{Cache, Limits};
 
 /// How often running plugins are interrupted to look at their deadline and to let others run.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Core instances of one component: the module itself and the adapters `wit-component` puts
-/// around it.
-const CORE_INSTANCES_PER_PLUGIN: u32 = 4;
+/// Core instances of one component: its modules and the adapters `wit-component` puts around them. A
+/// Rust plugin has 3, one that carries Python 38. This only limits; none is made before it is needed.
+const CORE_INSTANCES_PER_PLUGIN: u32 = 48;
 
 /// The runtime could not be set up: the machine lacks what wasmtime needs.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) limits: Limits,
     pub(crate) lane: Lane,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) cache: Option<Arc<Cache>>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -50,7 +54,19 @@ impl Runtime {
             }
         };
         start_ticking(&engine)?;
-        Ok(Runtime { engine, limits, lane: Lane::new() })
+        Ok(Runtime { engine, limits, lane: Lane::new(), trust: Arc::default(), cache: None })
+    }
+
+    /// Loads only what `trust` lets in. Without, whatever it is given.
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.trust = Arc::new(trust);
+        self
+    }
+
+    /// Keeps what is compiled in `cache`, and looks there first.
+    pub fn with_cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(Arc::new(cache));
+        self
     }
 }
 

@@ -1,0 +1,56 @@
+//! `dynamo-host plugin`: for those who make plugins, and those who decide which may run.
+
+mod compile;
+mod inspect;
+mod new;
+mod progress;
+mod sign;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use super::check::CheckArguments;
+
+/// Makes, checks, signs and prepares plugins.
+#[derive(Debug, Parser)]
+#[command(name = "dynamo-host plugin", max_term_width = 100)]
+struct PluginCommand {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    New(new::NewArguments),
+    Inspect(inspect::InspectArguments),
+    Check(CheckArguments),
+    Compile(compile::CompileArguments),
+    Keygen(sign::KeygenArguments),
+    Sign(sign::SignArguments),
+    Verify(sign::VerifyArguments),
+}
+
+/// What a task could not do. The message says what to do about it.
+type Failed = Box<dyn std::error::Error>;
+
+/// Does what `words` (`dynamo-host plugin ...`) ask for.
+pub(super) fn run(words: &[String]) -> ExitCode {
+    let command = PluginCommand::parse_from(words.iter().skip(1));
+    let done = match command.task {
+        Task::Check(arguments) => return super::check::check(arguments),
+        Task::New(arguments) => new::run(&arguments),
+        Task::Inspect(arguments) => inspect::run(&arguments),
+        Task::Compile(arguments) => compile::run(&arguments),
+        Task::Keygen(arguments) => sign::keygen(&arguments),
+        Task::Sign(arguments) => sign::sign(&arguments),
+        Task::Verify(arguments) => sign::verify(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dynamo-host: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
