@@ -35,6 +35,11 @@ test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels s
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
 
+.PHONY: test-authors
+test-authors: build ## New plugins in each language and the examples, built, checked and served; the author's guide.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) componentize && $(SETUP)/node.sh componentize >/dev/null
+	$(PYTEST) tests/e2e --engine llama -m authors
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked

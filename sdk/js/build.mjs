@@ -25,7 +25,7 @@ await build({
 const { component } = await componentize({
   sourcePath: bundled,
   witPath: here("../../wit/v0.1"),
-  worldName: "worker-plugin",
+  worldName: "worker-plugin-alone",
   // A plugin has no clocks, randomness or network.
   disableFeatures: ["stdio", "random", "clocks", "http", "fetch-event"],
 });

@@ -15,6 +15,6 @@ fi
 libraries=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 # Without WASI: a plugin has no files, clocks or randomness. Its interpreter asks for them only while it
 # starts, which it does here, once and for all.
-"$venv/bin/componentize-py" --wit-path "$sdk/../../wit/v0.1" --world worker-plugin \
+"$venv/bin/componentize-py" --wit-path "$sdk/../../wit/v0.1" --world worker-plugin-alone \
     componentize --stub-wasi --python-path . --python-path "$sdk" --python-path "$libraries" \
     "$module" --output "$module.wasm"

@@ -143,7 +143,7 @@ mod tests {
         let signed = bob.sign(COMPONENT);
         assert_eq!(verified(&trust, Some(&signed)), Ok(Some(&bob.public())));
 
-        let refused = |signature| verified(&trust, signature).unwrap_err();
+        let refused = |signature: Option<&str>| verified(&trust, signature).unwrap_err();
         assert!(matches!(refused(None), Distrust::Unsigned { .. }));
         for malformed in ["", "rubbish", &signed[..80]] {
             let error = refused(Some(malformed));
