@@ -44,6 +44,11 @@ test-swap: build guests ## Ten swaps under STREAMS streams for DURATION seconds,
 	@$(INSTALL) frontend && $(INSTALL) llama
 	python3 tests/measure/swap.py --seconds $(DURATION) --streams $(STREAMS)
 
+.PHONY: test-authors
+test-authors: build ## New plugins in each language and the examples, built, checked and served; the author's guide.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) componentize && $(SETUP)/node.sh componentize >/dev/null
+	$(PYTEST) tests/e2e --engine llama -m authors
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked

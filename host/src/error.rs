@@ -1,10 +1,13 @@
 //! Why the host ends before it was told to.
 
+use std::path::PathBuf;
+
 use dynamo_host_engine::{EngineError, StartError};
 use dynamo_host_failure::Failure;
 use dynamo_host_plane::card::CardError;
 use dynamo_host_plane::{EndpointId, PlaneError};
-use dynamo_host_plugin::{LoadError, RuntimeError};
+use dynamo_host_plugin::{CacheError, LoadError, RuntimeError};
+use dynamo_host_trust::KeyError;
 
 use crate::swap::SourceError;
 use crate::topology::TopologyError;
@@ -18,6 +21,20 @@ pub enum HostError {
     /// The plugin is refused.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A trusted key is none.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no token where the operator said.
+    #[error("cannot read the token in {path} (--route-token-file): {source}")]
+    RouteToken {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is no safe place for compiled plugins.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
     /// WebAssembly does not run here.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),

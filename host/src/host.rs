@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynamo_host_engine::State;
-use dynamo_host_plugin::{Artifact, Limits, Plugin, Runtime};
+use dynamo_host_plugin::{Artifact, Plugin, Runtime};
 use tokio::task::JoinSet;
 
 use crate::cli::Arguments;
 use crate::error::HostError;
-use crate::model;
 use crate::shutdown::{self, Patience, Signals};
 use crate::site::Site;
 use crate::station::Station;
 use crate::swap::desk::{Desk, Hangup};
 use crate::swap::{Gate, Source, Swapper};
+use crate::{loading, model};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -53,8 +53,7 @@ impl Host {
             model::check(model_path)?;
         }
         let flags = &arguments.flags.plugin;
-        let call = Duration::from_millis(flags.plugin_timeout_ms);
-        let runtime = Runtime::new(Limits { call, ..Limits::default() })?;
+        let runtime = loading::runtime(flags)?;
         let Loaded { plugins, artifacts, sources } = load(arguments, &runtime).await?;
         let (site, contacts) = Site::prepare(arguments, &plugins).await?;
         let mut stations = Vec::with_capacity(plugins.len());

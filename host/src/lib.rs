@@ -24,7 +24,8 @@
 //!
 //! # The life of a worker
 //!
-//! [`run`](host::run) in [`host`]: load the plugins ([`locate`] finds them), ask them to `prepare`,
+//! [`run`](host::run) in [`host`]: load the plugins ([`locate`] finds them, [`loading`]
+//! says by what), ask them to `prepare`,
 //! join Dynamo, start the engine or attach to one ([`backend`]). That is the [`site`], which all
 //! plugins share. Each then becomes a [`station`]: gather the engine's [`report`], `configure` (which
 //! makes a [`version`] of it), [`warm_up`], serve, pass a health check through plugin and engine,
@@ -58,6 +59,7 @@ pub mod control;
 pub mod error;
 pub mod handler;
 pub mod host;
+pub mod loading;
 pub mod locate;
 pub mod media;
 pub mod metrics;

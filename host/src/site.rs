@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig};
+use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig, RouteToken};
 use dynamo_host_plugin::{Contact, Failure, Hooks, Plugin, Setup, Start};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -68,7 +69,7 @@ impl Site {
         }
         let contacts = setups.iter().map(|setup| Some(setup.as_ref()?.contact.clone())).collect();
         // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
-        let plane = Plane::connect(plane_config(arguments)).await?;
+        let plane = Plane::connect(plane_config(arguments)?).await?;
         let first = setups.into_iter().next().flatten();
         let backend = Backend::start(first, arguments, place)?;
         backend.ready().await?;
@@ -178,15 +179,29 @@ fn collect_metrics(plane: &Plane) -> Option<Arc<Metrics>> {
     Some(metrics)
 }
 
-fn plane_config(arguments: &Arguments) -> PlaneConfig {
+fn plane_config(arguments: &Arguments) -> Result<PlaneConfig, HostError> {
     let runtime = &arguments.flags.runtime;
     let event_plane = runtime.event_plane.unwrap_or(match runtime.discovery_backend {
         Discovery::File(_) | Discovery::Mem => EventPlane::Zmq,
         Discovery::Etcd | Discovery::Kubernetes => EventPlane::Nats,
     });
-    PlaneConfig {
+    let route_token = match &runtime.route_token_file {
+        None => None,
+        Some(path) => Some(RouteToken::new(&read_token(path)?)),
+    };
+    Ok(PlaneConfig {
         discovery: runtime.discovery_backend.clone(),
         request_plane: runtime.request_plane,
         event_plane,
+        route_token,
+    })
+}
+
+fn read_token(path: &Path) -> Result<String, HostError> {
+    let unreadable = |source| HostError::RouteToken { path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    match text.trim() {
+        "" => Err(unreadable(std::io::Error::other("it is empty"))),
+        token => Ok(token.to_owned()),
     }
 }

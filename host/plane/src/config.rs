@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::PlaneError;
+use crate::{PlaneError, RouteToken};
 
 /// Where workers and frontends find each other (`DYN_DISCOVERY_BACKEND`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub struct PlaneConfig {
     pub request_plane: RequestPlane,
     /// How events leave.
     pub event_plane: EventPlane,
+    /// What calls of routes that change something must carry.
+    pub route_token: Option<RouteToken>,
 }
 
 fn unknown(what: &'static str, value: &str, valid: &'static str) -> PlaneError {

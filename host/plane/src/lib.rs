@@ -35,6 +35,7 @@ mod objects;
 mod peer;
 mod plane;
 mod served;
+mod token;
 
 pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
@@ -44,3 +45,4 @@ pub use objects::{Changes, InvalidAddress, Object, ObjectAddress, ObjectError};
 pub use peer::{PeerReply, Peers};
 pub use plane::{Plane, RouteHandler};
 pub use served::{ServeOptions, Served};
+pub use token::RouteToken;

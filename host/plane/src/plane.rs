@@ -1,5 +1,6 @@
 //! The connection to Dynamo, one a process.
 
+use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use serde_json::Value;
 
 use crate::error::words;
 use crate::served::{ServeOptions, Served};
-use crate::{Discovery, EndpointId, Handler, Peers, PlaneConfig, PlaneError};
+use crate::{Discovery, EndpointId, Handler, Peers, PlaneConfig, PlaneError, RouteToken};
 
 /// The name under which the whole process is held unready. It appears nowhere: holds are counted,
 /// not shown.
@@ -29,6 +30,8 @@ pub type RouteHandler =
 #[derive(Clone, Debug)]
 pub struct Plane {
     runtime: DistributedRuntime,
+    /// What calls of routes that change something must carry.
+    token: Option<RouteToken>,
 }
 
 impl Plane {
@@ -53,7 +56,7 @@ impl Plane {
         );
         let connected = DistributedRuntime::new(runtime.clone(), distributed(&config)?).await;
         let plane = match connected {
-            Ok(runtime) => Plane { runtime },
+            Ok(runtime) => Plane { runtime, token: config.route_token },
             Err(error) => {
                 runtime.shutdown();
                 return Err(PlaneError::Connect {
@@ -134,7 +137,20 @@ impl Plane {
 
     /// Answers `/engine/{path}` of the system server with `handler`; `path` has no leading slash.
     /// A failure is shown with status 500 and its message: the route is for operators.
+    ///
+    /// Where there is a [`PlaneConfig::route_token`], a call must carry it.
     pub fn register_route(&self, path: &str, handler: RouteHandler) {
+        let Some(token) = self.token.clone() else { return self.register_report(path, handler) };
+        let guarded: RouteHandler = Arc::new(move |mut body| match token.take_from(&mut body) {
+            Ok(()) => handler(body),
+            Err(failure) => Box::pin(ready(Err(failure))),
+        });
+        self.register_report(path, guarded);
+    }
+
+    /// As [`Plane::register_route`], for a route that only says how things are: nobody needs a token
+    /// for it.
+    pub fn register_report(&self, path: &str, handler: RouteHandler) {
         let callback = move |body| -> BoxFuture<'static, anyhow::Result<Value>> {
             let answer = handler(body);
             Box::pin(async move { answer.await.map_err(anyhow::Error::new) })

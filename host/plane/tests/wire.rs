@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dynamo_host_failure::Failure;
-use dynamo_host_plane::{Discovery, Plane, PlaneConfig, PlaneError};
+use dynamo_host_plane::{Discovery, Plane, PlaneConfig, PlaneError, RouteHandler, RouteToken};
 use serde_json::{Value, json};
 use support::worker::{Worker, run};
 use support::{eventually, http, in_own_process};
@@ -205,7 +205,7 @@ fn health_follows_the_probe_and_the_host() {
         });
         assert!(counted, "{metrics}");
 
-        let echo: dynamo_host_plane::RouteHandler = Arc::new(|body| {
+        let echo: RouteHandler = Arc::new(|body| {
             Box::pin(async move {
                 if body == json!({}) { Err(Failure::internal("nothing to echo")) } else { Ok(body) }
             })
@@ -216,6 +216,29 @@ fn health_follows_the_probe_and_the_host() {
         assert_eq!(status, 500);
         assert!(body.contains("nothing to echo"), "{body}");
         worker.end().await;
+    });
+}
+
+#[test]
+fn what_changes_something_asks_for_the_operators_token() {
+    if !in_own_process("what_changes_something_asks_for_the_operators_token", &[]) {
+        return;
+    }
+    run(async {
+        let token = RouteToken::new("s3cret");
+        let plane =
+            Plane::connect(PlaneConfig { route_token: Some(token), ..memory() }).await.unwrap();
+        let system = plane.system_address().unwrap();
+        let echo: RouteHandler = Arc::new(|body| Box::pin(async move { Ok(body) }));
+        plane.register_route("change", echo.clone());
+        plane.register_report("look", echo);
+        let (status, body) = http(system, "/engine/change", Some(r#"{"a":1}"#)).await;
+        assert_eq!(status, 500);
+        assert!(body.contains("token"), "{body}");
+        let carried = Some(r#"{"a":1,"token":"s3cret"}"#);
+        assert_eq!(http(system, "/engine/change", carried).await, (200, r#"{"a":1}"#.to_owned()));
+        assert_eq!(http(system, "/engine/look", None).await, (200, "{}".to_owned()));
+        plane.shutdown().await;
     });
 }
 

@@ -1,18 +1,25 @@
 //! A component before it is a plugin: its bytes, and where they are from.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
+use dynamo_host_trust::Digest;
 
 use crate::LoadError;
+
+/// What the name of a signature ends in, after the plugin's own.
+const SIGNATURE_SUFFIX: &str = ".sig";
 
 /// The bytes of a component, of which nothing is believed yet. Cheap to clone.
 #[derive(Clone)]
 pub struct Artifact {
     origin: PathBuf,
     bytes: Bytes,
-    digest: String,
+    signature: Option<Bytes>,
+    digest: Digest,
+    /// The same in hexadecimal.
+    hex: String,
 }
 
 impl std::fmt::Debug for Artifact {
@@ -28,19 +35,38 @@ impl Artifact {
     /// What was found at `origin`: the path of a file, or the address of an object in a store.
     pub fn new(origin: impl Into<PathBuf>, bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Artifact { origin: origin.into(), bytes, digest }
+        let digest = Digest::of(&bytes);
+        Artifact { origin: origin.into(), bytes, signature: None, digest, hex: digest.hex() }
     }
 
-    /// Reads the file at `path`.
+    /// Adds what was found as the signature.
+    pub fn with_signature(mut self, signature: Option<Bytes>) -> Self {
+        self.signature = signature;
+        self
+    }
+
+    /// Reads the file at `path`, and the signature beside it if there is one.
     ///
     /// # Errors
     /// [`LoadError::Unreadable`].
     pub async fn read(path: &Path) -> Result<Self, LoadError> {
-        match tokio::fs::read(path).await {
-            Ok(bytes) => Ok(Artifact::new(path, bytes)),
-            Err(source) => Err(LoadError::Unreadable { path: path.to_owned(), source }),
-        }
+        let unreadable =
+            |path: &Path, source| LoadError::Unreadable { path: path.to_owned(), source };
+        let bytes = tokio::fs::read(path).await.map_err(|error| unreadable(path, error))?;
+        let beside = Artifact::signature_path(path);
+        let signature = match tokio::fs::read(&beside).await {
+            Ok(signature) => Some(signature.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unreadable(&beside, error)),
+        };
+        Ok(Artifact::new(path, bytes).with_signature(signature))
+    }
+
+    /// Where the signature of the plugin at `origin` is found.
+    pub fn signature_path(origin: &Path) -> PathBuf {
+        let mut name = origin.as_os_str().to_owned();
+        name.push(SIGNATURE_SUFFIX);
+        name.into()
     }
 
     /// Where the bytes are from.
@@ -53,8 +79,18 @@ impl Artifact {
         &self.bytes
     }
 
+    /// What was found as its signature, which need not be one.
+    pub fn signature(&self) -> Option<&Bytes> {
+        self.signature.as_ref()
+    }
+
     /// SHA-256 of the bytes, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.hex
+    }
+
+    /// What the compiled component is found by.
+    pub(crate) fn key(&self) -> Digest {
+        self.digest
     }
 }

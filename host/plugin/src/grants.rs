@@ -82,6 +82,13 @@ impl Grants {
     }
 }
 
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|grant| grant.interface()).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
 impl Default for Grants {
     /// The least a worker type can do with, and what can do no harm: the log and the metrics, both
     /// bounded by the host; the engine, which a plan may send anything to anyway; adapters, which are

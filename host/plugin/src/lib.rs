@@ -1,9 +1,10 @@
 //! The plugin runtime: loads a WebAssembly component written against `wit/`, and runs it for one
 //! request at a time.
 //!
-//! - [`Runtime`] holds the compiler and the pool of instances: one per process.
+//! - [`Runtime`] holds the compiler, its [`Cache`] and the pool of instances, and whom the operator
+//!   trusts ([`Trust`]): one per process.
 //! - [`Artifact`] is a component before anything is believed of it.
-//! - [`Plugin`] is one component, loaded, checked against the contract's version and the operator's
+//! - [`Plugin`] is one component, loaded, verified, checked against the contract's version and the operator's
 //!   [`Grants`], compiled and described.
 //! - [`Session`] is one response: a fresh instance (or a warm one, if the manifest asks) in which
 //!   `plan` runs, then the converter.
@@ -16,6 +17,7 @@ mod adapters;
 mod artifact;
 mod background;
 mod bindings;
+mod cache;
 mod calls;
 mod deadline;
 mod families;
@@ -23,6 +25,7 @@ mod grants;
 mod handles;
 mod held;
 mod imports;
+mod inspect;
 mod instance;
 mod lane;
 mod limits;
@@ -45,13 +48,16 @@ pub use bindings::contract::{
 };
 pub use bindings::routes::{Route, Surface};
 pub use bindings::types::{EngineReport, Fresh, Request};
+pub use cache::{Cache, CacheError};
 pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Output, Source, Step};
 pub use dynamo_host_blob::Blob;
 pub use dynamo_host_failure::{Failure, Kind};
+pub use dynamo_host_trust::{Digest, Distrust, PublicKey, Trust};
 pub use families::{family_name, is_dynamos};
 pub use grants::{Grant, Grants, UnknownGrant};
 pub use held::Held;
 pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
+pub use inspect::{Import, Interfaces, Standing};
 pub use limits::Limits;
 pub use load::LoadError;
 pub use media::{MediaAccess, MediaLimits};

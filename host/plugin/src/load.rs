@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use dynamo_host_trust::{Distrust, PublicKey};
 use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
 
 use crate::bindings::WorkerPluginPre;
 use crate::bindings::routed::RoutedPre;
 use crate::imports::{State, linker};
-use crate::{Artifact, Failure, Grant, Grants, Runtime, wasi};
+use crate::inspect::{Import, Standing, exports, imports};
+use crate::{Artifact, Failure, Grant, Grants, Runtime};
 
 /// The versions of `dynamo:worker` this host runs: any patch of this minor.
 const RUNS: &str = "0.1";
@@ -30,6 +31,9 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
+    /// It is not what the operator trusts.
+    #[error("this plugin may not be loaded: {0}")]
+    Distrusted(#[from] Distrust),
     /// The file is not WebAssembly.
     #[error(
         "plugin {path} is not a WebAssembly file: a plugin is a component, usually named *.wasm"
@@ -138,46 +142,67 @@ pub(crate) struct Loaded {
     pub(crate) worker: WorkerPluginPre<State>,
     /// Ready to be instantiated for its routes, if it has any.
     pub(crate) routes: Option<RoutedPre<State>>,
+    /// The trusted key that signed it; none where no signature is asked for.
+    pub(crate) signed_by: Option<PublicKey>,
 }
 
-/// Compiles, checks and links a component.
+/// Verifies, compiles, checks and links a component.
 pub(crate) fn load(
     runtime: &Runtime,
     artifact: &Artifact,
     grants: &Grants,
 ) -> Result<Loaded, LoadError> {
+    let signed_by = verify(runtime, artifact)?.cloned();
+    let component = compile(runtime, artifact)?;
     let path = artifact.origin();
-    let at = || path.to_owned();
+    check_exports(&component, path)?;
+    check_imports(&component, path, grants)?;
+    let mismatch = |error: wasmtime::Error| LoadError::Mismatch {
+        path: path.to_owned(),
+        reason: format!("{error:#}"),
+    };
+    let pre = linker(&runtime.engine, grants)
+        .and_then(|linker| linker.instantiate_pre(&component))
+        .map_err(mismatch)?;
+    let has_routes =
+        exports(&component).iter().any(|name| name.starts_with("dynamo:worker/routes@"));
+    let routes = has_routes.then(|| RoutedPre::new(pre.clone())).transpose().map_err(mismatch)?;
+    let worker = WorkerPluginPre::new(pre).map_err(mismatch)?;
+    Ok(Loaded { worker, routes, signed_by })
+}
+
+/// Whether the operator trusts these bytes, and by whose signature.
+pub(crate) fn verify<'a>(
+    runtime: &'a Runtime,
+    artifact: &Artifact,
+) -> Result<Option<&'a PublicKey>, Distrust> {
+    let origin = artifact.origin().to_string_lossy();
+    let signature = artifact.signature().map(|signature| &**signature);
+    runtime.trust.verify(&origin, artifact.bytes(), signature)
+}
+
+/// The component's code. From the cache, if this host has compiled the very same bytes before.
+pub(crate) fn compile(runtime: &Runtime, artifact: &Artifact) -> Result<Component, LoadError> {
+    let at = || artifact.origin().to_owned();
     match artifact.bytes().get(..8) {
         Some([0, b'a', b's', b'm', _, _, 1, 0]) => {}
         Some([0, b'a', b's', b'm', ..]) => return Err(LoadError::CoreModule { path: at() }),
         _ => return Err(LoadError::NotWebAssembly { path: at() }),
     }
-    let component = Component::new(&runtime.engine, artifact.bytes())
+    let Runtime { engine, cache, .. } = runtime;
+    if let Some(component) = cache.as_ref().and_then(|cache| cache.load(engine, artifact.key())) {
+        return Ok(component);
+    }
+    let component = Component::new(engine, artifact.bytes())
         .map_err(|error| LoadError::Invalid { path: at(), reason: format!("{error:#}") })?;
-
-    check_exports(&component, path)?;
-    check_imports(&component, path, grants)?;
-    let mismatch =
-        |error: wasmtime::Error| LoadError::Mismatch { path: at(), reason: format!("{error:#}") };
-    let pre = linker(&runtime.engine, grants)
-        .and_then(|linker| linker.instantiate_pre(&component))
-        .map_err(mismatch)?;
-    let has_routes = exports(&component).any(|name| name.starts_with("dynamo:worker/routes@"));
-    let routes = has_routes.then(|| RoutedPre::new(pre.clone())).transpose().map_err(mismatch)?;
-    let worker = WorkerPluginPre::new(pre).map_err(mismatch)?;
-    Ok(Loaded { worker, routes })
-}
-
-fn exports(component: &Component) -> impl Iterator<Item = String> {
-    let kind = component.component_type();
-    let names: Vec<String> =
-        kind.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-    names.into_iter()
+    if let Some(cache) = cache {
+        cache.store(engine, artifact.key(), &component);
+    }
+    Ok(component)
 }
 
 fn check_exports(component: &Component, path: &Path) -> Result<(), LoadError> {
-    let names: Vec<String> = exports(component).collect();
+    let names: Vec<String> = exports(component);
     let worker = names.iter().find_map(|name| name.strip_prefix("dynamo:worker/worker@"));
     match worker {
         Some(version) => check_version(version, path),
@@ -194,36 +219,20 @@ fn check_version(found: &str, path: &Path) -> Result<(), LoadError> {
 }
 
 fn check_imports(component: &Component, path: &Path, grants: &Grants) -> Result<(), LoadError> {
-    let kind = component.component_type();
-    for (name, item) in kind.imports(component.engine()) {
-        let interface = name.split('@').next().unwrap_or(name);
-        let not_offered =
-            || LoadError::NotOffered { path: path.to_owned(), interface: name.to_owned() };
-        if !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
-            return Err(not_offered());
-        }
-        let Some(ours) = interface.strip_prefix("dynamo:worker/") else {
-            if wasi::LINKED.contains(&interface) || interface == wasi::FIXED_SEED {
-                continue;
+    for Import { name, standing } in imports(component) {
+        let at = path.to_owned();
+        match standing {
+            Standing::Needs(grant) if !grants.has(grant) => {
+                return Err(LoadError::NotGranted { path: at, interface: name, grant });
             }
-            return Err(not_offered());
-        };
-        if let Some((_, version)) = name.split_once('@') {
-            check_version(version, path)?;
+            Standing::NotOffered => {
+                return Err(LoadError::NotOffered { path: at, interface: name });
+            }
+            Standing::Always | Standing::Needs(_) => {}
         }
-        match ours {
-            "types" | "prompt" | "handles" | "calls" => {}
-            _ => match ours.parse::<Grant>() {
-                Ok(grant) if grants.has(grant) => {}
-                Ok(grant) => {
-                    return Err(LoadError::NotGranted {
-                        path: path.to_owned(),
-                        interface: name.to_owned(),
-                        grant,
-                    });
-                }
-                Err(_) => return Err(not_offered()),
-            },
+        let ours = name.strip_prefix("dynamo:worker/").and_then(|ours| ours.split_once('@'));
+        if let Some((_, version)) = ours {
+            check_version(version, path)?;
         }
     }
     Ok(())

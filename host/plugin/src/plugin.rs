@@ -57,7 +57,7 @@ impl Plugin {
         grants: &Grants,
     ) -> Result<Self, LoadError> {
         let path = artifact.origin();
-        let Loaded { worker: pre, routes } = {
+        let Loaded { worker: pre, routes, signed_by } = {
             let (runtime, artifact, grants) = (runtime.clone(), artifact.clone(), grants.clone());
             let background = runtime.background.clone();
             let load = move || crate::load::load(&runtime, &artifact, &grants);
@@ -78,6 +78,7 @@ impl Plugin {
         let digest = artifact.digest().to_owned();
         tracing::info!(
             plugin = manifest.name, version = manifest.version, digest = %format!("sha256:{digest}"),
+            signed_by = signed_by.map(tracing::field::display), %grants,
             "loaded plugin {}: {}", path.display(), manifest.summary
         );
         Ok(Plugin {
@@ -111,6 +112,15 @@ impl Plugin {
                 warm: Mutex::default(),
             }),
         }
+    }
+
+    /// Compiles a component into the runtime's cache, and does nothing else with it.
+    ///
+    /// # Errors
+    /// [`LoadError`] says why it is refused.
+    pub fn compile(runtime: &Runtime, artifact: &Artifact) -> Result<(), LoadError> {
+        crate::load::verify(runtime, artifact)?;
+        crate::load::compile(runtime, artifact).map(drop)
     }
 
     /// Who the plugin is, by its own account.

@@ -1,20 +1,22 @@
 //! The compiler, the instance pool and the clock of deadlines: one per process.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use dynamo_host_trust::Trust;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::Limits;
 use crate::background::Background;
 use crate::lane::Lane;
+use crate::{Cache, Limits};
 
 /// How often running plugins are interrupted to look at their deadline and to let others run.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Core instances of one component: the module itself and the adapters `wit-component` puts
-/// around it.
-const CORE_INSTANCES_PER_PLUGIN: u32 = 4;
+/// Core instances of one component: its modules and the adapters `wit-component` puts around them. A
+/// Rust plugin has 3, one that carries Python 38. This only limits; none is made before it is needed.
+const CORE_INSTANCES_PER_PLUGIN: u32 = 48;
 
 /// The runtime could not be set up: the machine lacks what wasmtime needs.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,8 @@ pub struct Runtime {
     pub(crate) lane: Lane,
     /// Where plugins are compiled, if not on all processors at once.
     pub(crate) background: Option<Background>,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) cache: Option<Arc<Cache>>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -53,7 +57,14 @@ impl Runtime {
             }
         };
         start_ticking(&engine)?;
-        Ok(Runtime { engine, limits, lane: Lane::new(), background: None })
+        Ok(Runtime {
+            engine,
+            limits,
+            lane: Lane::new(),
+            background: None,
+            trust: Arc::default(),
+            cache: None,
+        })
     }
 
     /// The same runtime, for plugins that are loaded while others serve: they are compiled on one
@@ -64,6 +75,18 @@ impl Runtime {
     pub fn in_background(&self) -> Result<Self, RuntimeError> {
         let background = Background::new().map_err(wasmtime::Error::from)?;
         Ok(Runtime { background: Some(background), ..self.clone() })
+    }
+
+    /// Loads only what `trust` lets in. Without, whatever it is given.
+    pub fn with_trust(mut self, trust: Trust) -> Self {
+        self.trust = Arc::new(trust);
+        self
+    }
+
+    /// Keeps what is compiled in `cache`, and looks there first.
+    pub fn with_cache(mut self, cache: Cache) -> Self {
+        self.cache = Some(Arc::new(cache));
+        self
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 use std::path::Path;
 
 use common::{all_grants, guest};
-use dynamo_host_plugin::{Artifact, Grant, Grants, Limits, LoadError, Plugin, Runtime};
+use dynamo_host_plugin::{
+    Artifact, Digest, Distrust, Grant, Grants, Limits, LoadError, Plugin, Runtime, Trust,
+};
 
 async fn refusal(path: &Path, grants: &Grants) -> LoadError {
     let runtime = Runtime::new(Limits { instances: 4, ..Limits::default() }).unwrap();
@@ -37,6 +39,24 @@ async fn a_file_that_is_not_webassembly() {
         let error = refusal_of(bytes).await;
         assert!(matches!(error, LoadError::NotWebAssembly { .. }), "{error}");
     }
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_compiled() {
+    let engine = wasmtime::Engine::default();
+    let compiled = engine.precompile_component(b"\0asm\x0d\0\x01\0").unwrap();
+    let error = refusal_of(&compiled).await;
+    assert!(matches!(error, LoadError::NotWebAssembly { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_operator_does_not_trust_is_not_even_looked_at() {
+    let trust = Trust::new(vec![Digest::of(b"another")], vec![]);
+    let limits = Limits { instances: 4, ..Limits::default() };
+    let runtime = Runtime::new(limits).unwrap().with_trust(trust);
+    let rubbish = Artifact::new("rubbish.wasm", &b"rubbish"[..]);
+    let error = Plugin::load(&runtime, &rubbish, &all_grants()).await.unwrap_err();
+    assert!(matches!(error, LoadError::Distrusted(Distrust::OtherDigest { .. })), "{error}");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::locate;
 /// if any failed or none was found.
 #[derive(Debug, Parser)]
 #[command(name = "dynamo-host check", max_term_width = 100)]
-struct CheckArguments {
+pub(super) struct CheckArguments {
     /// The plugin: a component file, or a name as for serving.
     #[arg(long, env = "DYN_HOST_PLUGIN")]
     plugin: String,
@@ -29,7 +29,11 @@ const USAGE: u8 = 2;
 
 /// Runs the check that `words` (`dynamo-host check ...`) ask for.
 pub(super) fn run(words: &[String]) -> ExitCode {
-    let arguments = CheckArguments::parse_from(words.iter().skip(1));
+    check(CheckArguments::parse_from(words.iter().skip(1)))
+}
+
+/// Runs a check.
+pub(super) fn check(arguments: CheckArguments) -> ExitCode {
     let plugin = match locate::plugin(&arguments.plugin) {
         Ok(plugin) => plugin,
         Err(error) => {

@@ -48,8 +48,10 @@ pub enum Invocation {
 /// exit code 2, before anything is started.
 pub fn parse(words: impl IntoIterator<Item = String>) -> Invocation {
     let words: Vec<String> = words.into_iter().collect();
-    if words.get(1).is_some_and(|word| word == "check") {
-        return Invocation::Done(check::run(&words));
+    match words.get(1).map(String::as_str) {
+        Some("check") => return Invocation::Done(check::run(&words)),
+        Some("plugin") => return Invocation::Done(plugin::run(&words)),
+        _ => {}
     }
     if words.get(1).is_some_and(|word| word == "plugin") {
         return Invocation::Done(plugin::run(&words));

@@ -38,8 +38,7 @@ Switches and variables:
   over a variable, and a variable over the default; an empty variable counts as none. For switches
   1, true, yes and on mean on, anything else off.
 
-`dynamo-host check --help` tells about testing a plugin, `dynamo-host plugin --help` about handing
-it out.";
+`dynamo-host plugin --help` tells about making, checking, signing and handing out plugins.";
 
 /// Serve a model as a worker of NVIDIA Dynamo: a plugin shapes the requests, an engine in a process
 /// of its own answers them.

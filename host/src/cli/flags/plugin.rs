@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
-use dynamo_host_plugin::{Grant, Grants, UnknownGrant};
+use dynamo_host_plugin::{Digest, Grant, Grants, UnknownGrant};
 use serde_json::Value;
 
 use super::values::{seconds, setting};
@@ -41,6 +41,32 @@ pub struct PluginFlags {
         action = ArgAction::Append
     )]
     pub plugin_grants: Vec<OfPlugin<Granted>>,
+
+    /// A digest, as sha256:HEX, that a plugin must have. May be repeated: one of them.
+    #[arg(
+        long = "plugin-digest",
+        env = "DYN_HOST_PLUGIN_DIGESTS",
+        value_name = "DIGEST",
+        value_delimiter = ',',
+        action = ArgAction::Append
+    )]
+    pub plugin_digests: Vec<Digest>,
+
+    /// A PEM file of public keys (ed25519): only a plugin that one of them signed is loaded. The
+    /// signature lies beside the plugin, as FILE.sig. May be repeated.
+    #[arg(
+        long = "plugin-trusted-keys",
+        env = "DYN_HOST_PLUGIN_TRUSTED_KEYS",
+        value_name = "FILE",
+        value_delimiter = ',',
+        action = ArgAction::Append
+    )]
+    pub plugin_trusted_keys: Vec<PathBuf>,
+
+    /// Where compiled plugins are kept: a folder of this user's, closed to all others. Default:
+    /// dynamo-host/plugins in the user's cache folder.
+    #[arg(long, env = "DYN_HOST_PLUGIN_CACHE", value_name = "FOLDER")]
+    pub plugin_cache: Option<PathBuf>,
 
     /// A setting of the plugin's own, as NAME=VALUE; a value that is JSON is taken as JSON. May be
     /// repeated.
@@ -154,6 +180,9 @@ mod tests {
         PluginFlags {
             plugin: Vec::new(),
             plugin_grants: grants.iter().map(|text| text.parse().unwrap()).collect(),
+            plugin_digests: Vec::new(),
+            plugin_trusted_keys: Vec::new(),
+            plugin_cache: None,
             plugin_settings: Vec::new(),
             plugin_cases: vec!["score=/cases/score".parse().unwrap()],
             plugin_probation: Duration::ZERO,

@@ -87,6 +87,11 @@ pub struct RuntimeFlags {
     )]
     pub drain_timeout: Duration,
 
+    /// A file with the token that calls under /engine/ must carry which change something, in the
+    /// member `token` of their body. Default: they need none; DYN_SYSTEM_HOST says who reaches them.
+    #[arg(long, env = "DYN_HOST_ROUTE_TOKEN_FILE", value_name = "FILE")]
+    pub route_token_file: Option<PathBuf>,
+
     /// Write the configuration that came of flags, variables and files to a file, as JSON.
     #[arg(long, env = "DYN_DUMP_CONFIG_TO", value_name = "FILE")]
     pub dump_config_to: Option<PathBuf>,

@@ -1,10 +1,11 @@
 //! `dynamo-host plugin carry`.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
 use dynamo_host_check as check;
+
+use super::Failed;
 
 /// Puts case files into a plugin. A host runs those it carries before it lets a new version serve.
 #[derive(Args, Debug)]
@@ -23,8 +24,8 @@ pub(super) struct Carry {
 }
 
 impl Carry {
-    /// Says what is where now.
-    pub(super) fn run(self) -> Result<String, Box<dyn Error>> {
+    /// Writes it and says where.
+    pub(super) fn run(self) -> Result<(), Failed> {
         let at = |path: &PathBuf| {
             let path = path.display().to_string();
             move |error| format!("{path}: {error}")
@@ -34,6 +35,7 @@ impl Carry {
         let output = self.output.unwrap_or(self.plugin);
         std::fs::write(&output, &carrying).map_err(at(&output))?;
         let more = carrying.len() - component.len();
-        Ok(format!("{} carries {more} bytes of cases more", output.display()))
+        println!("{} carries {more} bytes of cases more", output.display());
+        Ok(())
     }
 }

@@ -1,40 +1,61 @@
-//! `dynamo-host plugin`: what is done with a plugin before a host serves it.
+//! `dynamo-host plugin`: for those who make plugins, and those who decide which may run.
 
 mod carry;
+mod compile;
+mod inspect;
+mod new;
+mod progress;
 mod push;
+mod sign;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Hands a plugin out.
+use super::check::CheckArguments;
+
+/// Makes, checks, signs and hands out plugins.
 #[derive(Debug, Parser)]
 #[command(name = "dynamo-host plugin", max_term_width = 100)]
 struct PluginCommand {
     #[command(subcommand)]
-    what: What,
+    task: Task,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum Task {
+    New(new::NewArguments),
+    Inspect(inspect::InspectArguments),
+    Check(CheckArguments),
+    Compile(compile::CompileArguments),
+    Keygen(sign::KeygenArguments),
+    Sign(sign::SignArguments),
+    Verify(sign::VerifyArguments),
     /// Puts a plugin into an object store, and every host that serves it from there rolls over.
     Push(push::Push),
     /// Puts case files into a plugin, which a host then holds it to before it serves.
     Carry(carry::Carry),
 }
 
+/// What a task could not do. The message says what to do about it.
+type Failed = Box<dyn std::error::Error>;
+
 /// Does what `words` (`dynamo-host plugin ...`) ask for.
 pub(super) fn run(words: &[String]) -> ExitCode {
     let command = PluginCommand::parse_from(words.iter().skip(1));
-    let done = match command.what {
-        What::Push(push) => push.run(),
-        What::Carry(carry) => carry.run(),
+    let done = match command.task {
+        Task::Check(arguments) => return super::check::check(arguments),
+        Task::New(arguments) => new::run(&arguments),
+        Task::Inspect(arguments) => inspect::run(&arguments),
+        Task::Compile(arguments) => compile::run(&arguments),
+        Task::Keygen(arguments) => sign::keygen(&arguments),
+        Task::Sign(arguments) => sign::sign(&arguments),
+        Task::Verify(arguments) => sign::verify(&arguments),
+        Task::Push(push) => push.run(),
+        Task::Carry(carry) => carry.run(),
     };
     match done {
-        Ok(said) => {
-            println!("{said}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dynamo-host: {error}");
             ExitCode::FAILURE

@@ -1,12 +1,12 @@
 //! `dynamo-host plugin push`.
 
-use std::error::Error;
 use std::io;
 
 use clap::Args;
 use dynamo_host_plane::{Object, ObjectAddress, logging};
 use dynamo_host_plugin::{Artifact, Grant, Grants, Limits, Plugin, Runtime};
 
+use super::Failed;
 use crate::locate;
 
 /// Puts a plugin into a JetStream object store on NATS_SERVER (NATS_AUTH_* and NATS_TLS_* as for
@@ -28,12 +28,12 @@ pub(super) struct Push {
 const INSTANCES: u32 = 1;
 
 impl Push {
-    /// Says what is where now.
-    pub(super) fn run(self) -> Result<String, Box<dyn Error>> {
+    /// Puts it there and says so.
+    pub(super) fn run(self) -> Result<(), Failed> {
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.push())
     }
 
-    async fn push(self) -> Result<String, Box<dyn Error>> {
+    async fn push(self) -> Result<(), Failed> {
         logging::init();
         let artifact = Artifact::read(&locate::plugin(&self.plugin)?).await?;
         let runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
@@ -47,12 +47,13 @@ impl Push {
             );
         }
         let manifest = plugin.manifest();
-        Ok(format!(
+        println!(
             "{} {} (sha256:{}) is at {}",
             manifest.name,
             manifest.version,
             artifact.digest(),
             object.address()
-        ))
+        );
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 #![allow(missing_docs, unsafe_code, clippy::all, clippy::pedantic)]
 
 wit_bindgen::generate!({
-    path: "../wit/v0.1",
+    path: "../../wit/v0.1",
     world: "worker-plugin",
     pub_export_macro: true,
     export_macro_name: "export_bindings",
@@ -12,7 +12,7 @@ wit_bindgen::generate!({
 /// The optional interface `routes`, which only a plugin that has some exports.
 pub mod routed {
     wit_bindgen::generate!({
-        path: "../wit/v0.1",
+        path: "../../wit/v0.1",
         inline: "package dynamo:worker-sdk; world routed { export dynamo:worker/routes@0.1.0; }",
         world: "dynamo:worker-sdk/routed",
         pub_export_macro: true,
