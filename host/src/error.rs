@@ -6,6 +6,7 @@ use dynamo_host_plane::card::CardError;
 use dynamo_host_plane::{EndpointId, PlaneError};
 use dynamo_host_plugin::{LoadError, RuntimeError};
 
+use crate::kv::KvError;
 use crate::locate::NoSuchPlugin;
 use crate::topology::TopologyError;
 
@@ -102,6 +103,9 @@ pub enum HostError {
     /// Dynamo could not be joined.
     #[error(transparent)]
     Plane(#[from] PlaneError),
+    /// What the engine's KV cache holds cannot be told.
+    #[error(transparent)]
+    Kv(#[from] KvError),
     /// There is no model card to publish.
     #[error(transparent)]
     Card(#[from] CardError),
@@ -125,7 +129,4 @@ pub enum HostError {
     /// Signals cannot be received.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
-    /// Dynamo has given the process up.
-    #[error("Dynamo's discovery has dropped this process (a lost etcd lease): start it again")]
-    Lost,
 }

@@ -52,6 +52,7 @@ pub mod control;
 pub mod error;
 pub mod handler;
 pub mod host;
+pub mod kv;
 pub mod locate;
 pub mod media;
 pub mod metrics;

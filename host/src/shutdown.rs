@@ -78,6 +78,9 @@ pub async fn drain(site: &Site, stations: &[Station], patience: Patience) {
     }
     // Whatever fails from here on fails because we leave.
     stations.iter().for_each(|station| station.handler().leave());
+    for station in stations {
+        station.stop_relay().await;
+    }
     site.backend.shutdown(patience.engine).await;
     for endpoint in stations.iter().flat_map(Station::endpoints) {
         if let Err(error) = endpoint.close().await {
