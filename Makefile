@@ -35,6 +35,16 @@ test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels s
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
 
+.PHONY: test-kv-routing
+test-kv-routing: build ## KV routing over two workers on SGLang; prints the hit rates.
+	@$(INSTALL) frontend && $(INSTALL) sglang
+	$(PYTEST) tests/e2e/test_kv_routing.py --engine sglang-tiny -s
+
+.PHONY: test-cluster
+test-cluster: build ## NATS and etcd that fail while requests are served, and hosts in networks of their own.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(SETUP)/cluster.sh
+	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/cluster/cluster.py
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked
