@@ -49,6 +49,16 @@ test-authors: build ## New plugins in each language and the examples, built, che
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) componentize && $(SETUP)/node.sh componentize >/dev/null
 	$(PYTEST) tests/e2e --engine llama -m authors
 
+.PHONY: test-kv-routing
+test-kv-routing: build ## KV routing over two workers on SGLang; prints the hit rates.
+	@$(INSTALL) frontend && $(INSTALL) sglang
+	$(PYTEST) tests/e2e/test_kv_routing.py --engine sglang-tiny -s
+
+.PHONY: test-cluster
+test-cluster: build ## NATS and etcd that fail while requests are served, and hosts in networks of their own.
+	@$(INSTALL) frontend && $(INSTALL) llama && $(SETUP)/cluster.sh
+	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/cluster/cluster.py
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked

@@ -9,6 +9,7 @@ use dynamo_host_plane::{EndpointId, PlaneError};
 use dynamo_host_plugin::{CacheError, LoadError, RuntimeError};
 use dynamo_host_trust::KeyError;
 
+use crate::kv::KvError;
 use crate::swap::SourceError;
 use crate::topology::TopologyError;
 
@@ -119,6 +120,9 @@ pub enum HostError {
     /// Dynamo could not be joined.
     #[error(transparent)]
     Plane(#[from] PlaneError),
+    /// What the engine's KV cache holds cannot be told.
+    #[error(transparent)]
+    Kv(#[from] KvError),
     /// There is no model card to publish.
     #[error(transparent)]
     Card(#[from] CardError),
@@ -142,7 +146,4 @@ pub enum HostError {
     /// Signals cannot be received.
     #[error("cannot listen for signals: {0}")]
     Signals(std::io::Error),
-    /// Dynamo has given the process up.
-    #[error("Dynamo's discovery has dropped this process (a lost etcd lease): start it again")]
-    Lost,
 }

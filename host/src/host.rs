@@ -85,7 +85,7 @@ impl Host {
     async fn serve(mut self, signals: &mut Signals) -> Result<(), HostError> {
         tokio::select! {
             signal = signals.next() => tracing::info!("{signal}: shutting down"),
-            () = self.site.plane.lost() => return Err(HostError::Lost),
+            () = self.follow_plane() => {}
             () = self.follow_engine() => {}
         }
         self.swaps.abort_all();
@@ -147,6 +147,29 @@ impl Host {
                 return;
             }
         }
+    }
+
+    /// Joins Dynamo again each time it has forgotten us, as etcd does after a lease. What is in
+    /// flight goes on. Never ends.
+    async fn follow_plane(&self) {
+        loop {
+            self.site.plane.lost().await;
+            tracing::error!("Dynamo has dropped this worker (a lost etcd lease): joining again");
+            while let Err(error) = self.join_again().await {
+                tracing::error!("Dynamo cannot be joined: {error}");
+                tokio::time::sleep(RETRY).await;
+            }
+            tracing::info!(id = self.site.plane.instance_id(), "back in discovery");
+        }
+    }
+
+    async fn join_again(&self) -> Result<(), HostError> {
+        self.site.plane.renew().await?;
+        for station in &self.stations {
+            station.renew().await?;
+        }
+        self.site.plane.set_ready(true);
+        Ok(())
     }
 
     async fn return_to_service(&self) -> Result<(), HostError> {

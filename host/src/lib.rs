@@ -59,6 +59,7 @@ pub mod control;
 pub mod error;
 pub mod handler;
 pub mod host;
+pub mod kv;
 pub mod loading;
 pub mod locate;
 pub mod media;

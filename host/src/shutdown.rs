@@ -81,6 +81,9 @@ pub async fn drain(site: &Site, stations: &[Arc<Station>], patience: Patience) {
     }
     // Whatever fails from here on fails because we leave.
     stations.iter().for_each(|station| station.handler().leave());
+    for station in stations {
+        station.stop_relay().await;
+    }
     site.backend.shutdown(patience.engine).await;
     for endpoint in &endpoints {
         if let Err(error) = endpoint.close().await {

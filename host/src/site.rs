@@ -19,7 +19,7 @@ use crate::error::HostError;
 use crate::media::Media;
 use crate::metrics::{Metrics, Recorders};
 use crate::peers::Peers;
-use crate::topology;
+use crate::{kv, topology};
 
 /// One engine, one place in Dynamo, and whatever else a plugin works with.
 pub struct Site {
@@ -70,7 +70,10 @@ impl Site {
         let contacts = setups.iter().map(|setup| Some(setup.as_ref()?.contact.clone())).collect();
         // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
         let plane = Plane::connect(plane_config(arguments)?).await?;
-        let first = setups.into_iter().next().flatten();
+        let mut first = setups.into_iter().next().flatten();
+        if let Some(setup) = &mut first {
+            kv::arrange_forward_pass(setup, plane.instance_id(), &place.scratch()?);
+        }
         let backend = Backend::start(first, arguments, place)?;
         backend.ready().await?;
         let metrics = collect_metrics(&plane);
@@ -154,6 +157,7 @@ fn start(arguments: &Arguments, place: &Place) -> Result<Start, HostError> {
         // SGLang's own is a fixed one, and two prefill workers on a machine would both take it.
         words.extend(["--disaggregation-bootstrap-port".to_owned(), free_port()?.to_string()]);
     }
+    kv::arrange_kv_events(&mut words);
     Ok(Start {
         settings: arguments.settings().to_string().into_bytes(),
         model_path: arguments.model_path.clone(),

@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use dynamo_host_plane::{ServeOptions, Served};
 use dynamo_host_plugin::{Artifact, Contact, Failure, Kind, Plugin};
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::kv::{Facts, KvRelay};
 use crate::metrics::Recorded;
-use crate::registration;
 use crate::routes::Routes;
 use crate::site::{Site, plugin_failed};
 use crate::version::Version;
+use crate::{kv, registration};
 
 /// A plugin that serves.
 pub struct Station {
@@ -26,6 +28,8 @@ pub struct Station {
     serving: watch::Sender<bool>,
     /// Held while another version takes over, or the same one is configured anew.
     turn: Mutex<()>,
+    /// What routers hear of the engine's KV cache, until we leave.
+    kv: Mutex<Option<KvRelay>>,
 }
 
 impl Station {
@@ -63,6 +67,7 @@ impl Station {
         let options = ServeOptions {
             health_payload: Some(version.health_check().clone()),
             labels: vec![("model".to_owned(), model)],
+            ..ServeOptions::default()
         };
         let handler = Arc::new(WorkerHandler::new(version));
         let served = Arc::new(site.plane.serve(endpoint, handler.clone(), options).await?);
@@ -70,7 +75,7 @@ impl Station {
             adapters.attach(served.clone());
         }
         let routes = Routes::new(site.clone(), handler.clone(), served.id().clone());
-        let station = Station {
+        let mut station = Station {
             site: site.clone(),
             handler,
             served,
@@ -78,9 +83,11 @@ impl Station {
             recorded,
             serving: watch::Sender::new(false),
             turn: Mutex::default(),
+            kv: Mutex::default(),
         };
         station.probe().await?;
         station.routes.follow().await?;
+        station.kv = Mutex::new(station.relay_kv_events().await?);
         Ok(station)
     }
 
@@ -93,6 +100,7 @@ impl Station {
         let mut card = registration::card(version.registration(), &self.site.arguments)
             .map_err(|failure| plugin_failed(version.plugin(), "configure", failure))?;
         card.runtime_config.extend(self.site.topology());
+        self.kv_facts(&mut card.runtime_config)?;
         let model = card.display_name.clone();
         self.served.publish_card(tokio::task::spawn_blocking(move || card.build()).await??).await?;
         self.serving.send_replace(true);
@@ -107,6 +115,60 @@ impl Station {
         if let Err(error) = self.served.withdraw().await {
             tracing::warn!("could not leave discovery: {error}");
         }
+        if let Some(kv) = &*self.kv.lock().await {
+            kv.engine_is_lost();
+        }
+    }
+
+    /// Stands again on a plane that was renewed, as it stood before.
+    ///
+    /// # Errors
+    /// Dynamo does not take the endpoints, or what routers hear of the KV cache.
+    pub async fn renew(&self) -> Result<(), HostError> {
+        for endpoint in self.routes.endpoints().await {
+            endpoint.renew().await?;
+            // Nothing to ask it: it is ready.
+            endpoint.probe().await.map_err(|failure| self.unhealthy(failure))?;
+        }
+        if let Some(kv) = &*self.kv.lock().await {
+            kv.renew().await?;
+        }
+        if self.served.renew().await? {
+            self.probe().await?;
+        }
+        Ok(())
+    }
+
+    /// Tells routers nothing more of the KV cache.
+    pub async fn stop_relay(&self) {
+        if let Some(kv) = self.kv.lock().await.take() {
+            kv.stop().await;
+        }
+    }
+
+    async fn relay_kv_events(&self) -> Result<Option<KvRelay>, HostError> {
+        let version = self.handler.current();
+        let card = registration::card(version.registration(), &self.site.arguments);
+        let mut card =
+            card.map_err(|failure| plugin_failed(version.plugin(), "configure", failure))?;
+        let Some(facts) = self.kv_facts(&mut card.runtime_config)? else { return Ok(None) };
+        let site = &self.site;
+        let metrics = site.metrics.as_deref();
+        let (endpoint, client) = (self.served.id(), site.backend.client());
+        let model = &card.display_name;
+        Ok(Some(KvRelay::start(&site.plane, endpoint, model, facts, client, metrics).await?))
+    }
+
+    /// Takes what is for us out of the `runtime_config` of a card.
+    fn kv_facts(
+        &self,
+        runtime_config: &mut Map<String, Value>,
+    ) -> Result<Option<Facts>, HostError> {
+        kv::place_mooncake(runtime_config);
+        Facts::take(runtime_config).map_err(|error| {
+            let failure = Failure::internal(format!("runtime_config, kv_events: {error}"));
+            plugin_failed(self.handler.current().plugin(), "configure", failure)
+        })
     }
 
     /// Comes back with an engine that was started again: configured, warmed up and checked anew.
@@ -118,6 +180,9 @@ impl Station {
         let version = self.handler.current().anew(&self.site).await?;
         version.warm_up().await?;
         self.handler.replace(Arc::new(version));
+        if let Some(kv) = &*self.kv.lock().await {
+            kv.engine_is_back();
+        }
         self.probe().await?;
         self.served.rejoin().await?;
         self.serving.send_replace(true);
@@ -191,7 +256,11 @@ impl Station {
                 Err(Failure::new(Kind::DeadlineExceeded, waited))
             }),
         };
+        answered.map_err(|failure| self.unhealthy(failure))
+    }
+
+    fn unhealthy(&self, failure: Failure) -> HostError {
         let plugin = self.handler.current().plugin().manifest().name.clone();
-        answered.map_err(|failure| HostError::HealthCheck { plugin, failure })
+        HostError::HealthCheck { plugin, failure }
     }
 }

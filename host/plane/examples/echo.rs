@@ -101,6 +101,7 @@ async fn main() -> anyhow::Result<()> {
     let options = ServeOptions {
         health_payload: Some(json!({"token_ids": [1], "stop_conditions": {"max_tokens": 1}})),
         labels: vec![("model".to_owned(), "echo".to_owned())],
+        ..ServeOptions::default()
     };
     let served = plane.serve(endpoint, Arc::new(Echo), options).await?;
     served.probe().await?;

@@ -69,6 +69,19 @@ pub enum PlaneError {
         /// Dynamo's own words.
         reason: String,
     },
+    /// Events do not leave.
+    #[error(
+        "events '{topic}' of {endpoint} cannot be published: {reason}. Check DYN_EVENT_PLANE_HOST \
+         (or NATS_SERVER)"
+    )]
+    Event {
+        /// What kind of events.
+        topic: String,
+        /// The endpoint they are of.
+        endpoint: EndpointId,
+        /// Dynamo's own words.
+        reason: String,
+    },
     /// Discovery refused a record, or could not be reached while it was written.
     #[error("cannot {action} of {endpoint} in discovery: {reason}")]
     Record {

@@ -18,12 +18,18 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 use crate::failure::WireItem;
 use crate::handler::Codec;
 
-/// MessagePack up to the output: two maps and their keys.
-const MSGPACK_HEAD: &[u8] = b"\x82\xa4data\x81\xa4data";
-/// MessagePack after the output.
-const MSGPACK_TAIL: &[u8] = b"\xaecomplete_final\xc2";
-const JSON_HEAD: &[u8] = br#"{"data":{"data":"#;
-const JSON_TAIL: &[u8] = br#"},"complete_final":false}"#;
+/// The bytes around an output.
+struct Frame {
+    /// Up to the output: maps and their keys.
+    head: &'static [u8],
+    tail: &'static [u8],
+}
+
+const MSGPACK: Frame = Frame { head: b"\x82\xa4data\x81\xa4data", tail: b"\xaecomplete_final\xc2" };
+const JSON: Frame = Frame { head: br#"{"data":{"data":"#, tail: br#"},"complete_final":false}"# };
+/// Without the inner map.
+const BARE_MSGPACK: Frame = Frame { head: b"\x82\xa4data", tail: b"\xaecomplete_final\xc2" };
+const BARE_JSON: Frame = Frame { head: br#"{"data":"#, tail: br#","complete_final":false}"# };
 
 /// A request payload nobody has decoded.
 pub(crate) struct RawRequest {
@@ -64,7 +70,10 @@ impl fmt::Debug for Item {
 }
 
 /// Hands requests over as they arrive, and frames chunks without reading them.
-pub(crate) struct RawAdapter;
+pub(crate) struct RawAdapter {
+    /// Chunks stand alone, not in an `Annotated`.
+    pub(crate) bare: bool,
+}
 
 impl IngressRequestDecoder<RawRequest> for RawAdapter {
     fn decode_request(
@@ -88,7 +97,7 @@ impl IngressResponseEncoder<Item> for RawAdapter {
         complete_final: bool,
     ) -> impl Future<Output = Result<EncodedResponseFrame, PipelineError>> + Send {
         std::future::ready(match item {
-            Some(Item::Chunk(chunk)) => match chunk_frame(codec, &chunk) {
+            Some(Item::Chunk(chunk)) => match chunk_frame(codec, self.bare, &chunk) {
                 Ok(bytes) => {
                     Ok(EncodedResponseFrame { bytes, is_error: false, stop_stream: false })
                 }
@@ -109,28 +118,31 @@ impl IngressResponseEncoder<Item> for RawAdapter {
     }
 }
 
-fn chunk_frame(codec: RequestPlanePayloadCodec, chunk: &[u8]) -> Result<Bytes, serde_json::Error> {
-    match codec {
-        RequestPlanePayloadCodec::Msgpack => {
-            let size = MSGPACK_HEAD.len() + chunk.len() + MSGPACK_TAIL.len();
-            let mut frame = Vec::with_capacity(size);
-            frame.extend_from_slice(MSGPACK_HEAD);
-            frame.extend_from_slice(chunk);
-            frame.extend_from_slice(MSGPACK_TAIL);
-            Ok(frame.into())
-        }
-        RequestPlanePayloadCodec::Json => {
-            let mut frame = Vec::with_capacity(JSON_HEAD.len() + 2 * chunk.len() + JSON_TAIL.len());
-            frame.extend_from_slice(JSON_HEAD);
-            let mut output = serde_json::Serializer::new(&mut frame);
-            serde_transcode::transcode(
-                &mut rmp_serde::Deserializer::from_read_ref(chunk),
-                &mut output,
-            )?;
-            frame.extend_from_slice(JSON_TAIL);
-            Ok(frame.into())
-        }
+fn chunk_frame(
+    codec: RequestPlanePayloadCodec,
+    bare: bool,
+    chunk: &[u8],
+) -> Result<Bytes, serde_json::Error> {
+    let msgpack = matches!(codec, RequestPlanePayloadCodec::Msgpack);
+    let around = match (msgpack, bare) {
+        (true, false) => MSGPACK,
+        (false, false) => JSON,
+        (true, true) => BARE_MSGPACK,
+        (false, true) => BARE_JSON,
+    };
+    // JSON is about twice as long.
+    let inside = if msgpack { chunk.len() } else { 2 * chunk.len() };
+    let mut frame = Vec::with_capacity(around.head.len() + inside + around.tail.len());
+    frame.extend_from_slice(around.head);
+    if msgpack {
+        frame.extend_from_slice(chunk);
+    } else {
+        let mut output = serde_json::Serializer::new(&mut frame);
+        let mut input = rmp_serde::Deserializer::from_read_ref(chunk);
+        serde_transcode::transcode(&mut input, &mut output)?;
     }
+    frame.extend_from_slice(around.tail);
+    Ok(frame.into())
 }
 
 fn error_frame(
@@ -175,7 +187,7 @@ mod tests {
         item: Option<Item>,
         last: bool,
     ) -> EncodedResponseFrame {
-        block_on(RawAdapter.encode_response(codec, item, last)).unwrap()
+        block_on(RawAdapter { bare: false }.encode_response(codec, item, last)).unwrap()
     }
 
     fn output() -> Bytes {
@@ -206,6 +218,16 @@ mod tests {
                 "{}",
                 codec.name()
             );
+        }
+    }
+
+    #[test]
+    fn a_bare_chunk_is_the_data_itself() {
+        for codec in [RequestPlanePayloadCodec::Msgpack, RequestPlanePayloadCodec::Json] {
+            let chunk = Some(Item::Chunk(output()));
+            let frame = block_on(RawAdapter { bare: true }.encode_response(codec, chunk, false));
+            let frame: NetworkStreamWrapper<Value> = codec.decode(&frame.unwrap().bytes).unwrap();
+            assert_eq!(frame.data.unwrap(), chunk_value(&output()).unwrap());
         }
     }
 
@@ -255,9 +277,11 @@ mod tests {
     #[test]
     fn a_request_arrives_byte_for_byte() {
         let body = Bytes::from_static(b"\x81\xa5model\xa4tiny");
-        let request =
-            block_on(RawAdapter.decode_request(RequestPlanePayloadCodec::Msgpack, body.clone()))
-                .unwrap();
+        let request = block_on(
+            RawAdapter { bare: false }
+                .decode_request(RequestPlanePayloadCodec::Msgpack, body.clone()),
+        )
+        .unwrap();
         assert_eq!(request.body.as_ptr(), body.as_ptr());
         assert_eq!(request.codec, Codec::Msgpack);
     }

@@ -14,10 +14,11 @@
 //!    list the model, and [`Plane::set_ready`] lets `/health` answer 200;
 //! 5. each request reaches [`Handler::handle`] as the bytes that arrived, and each chunk leaves as
 //!    the bytes the handler made; meanwhile
-//!    [`Plane::peers`] calls other workers on its behalf;
+//!    [`Plane::peers`] calls other workers on its behalf, and a [`Publisher`] tells routers of events;
 //! 6. [`Served::withdraw`] leaves discovery while requests in flight and late ones are still
 //!    served, [`Served::drain`] waits for them, [`Served::rejoin`] comes back;
-//! 7. [`Served::close`] and [`Plane::shutdown`] end it.
+//! 7. when etcd has forgotten us ([`Plane::lost`]), [`Plane::renew`] and [`Served::renew`] join again;
+//! 8. [`Served::close`] and [`Plane::shutdown`] end it.
 //!
 //! Beside that, [`Object`] is what a fleet of hosts shares through Dynamo's NATS server.
 
@@ -26,10 +27,12 @@ mod config;
 mod endpoint;
 mod engine;
 mod error;
+mod event;
 mod failure;
 mod flight;
 mod frame;
 mod handler;
+mod link;
 pub mod logging;
 mod objects;
 mod peer;
@@ -40,6 +43,7 @@ mod token;
 pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
 pub use error::PlaneError;
+pub use event::{KvSource, KvSourceOptions, Publisher};
 pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
 pub use objects::{Changes, InvalidAddress, Object, ObjectAddress, ObjectError};
 pub use peer::{PeerReply, Peers};

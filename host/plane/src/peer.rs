@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynamo_host_failure::Failure;
-use dynamo_runtime::DistributedRuntime;
 use dynamo_runtime::component::Client;
 use dynamo_runtime::engine::{AsyncEngineContext, AsyncEngineContextProvider};
 use dynamo_runtime::pipeline::{Context, ManyOut, PushRouter, RouterMode};
@@ -17,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::sync::Mutex;
 
 use crate::EndpointId;
+use crate::link::Link;
 
 /// How long a call waits for a worker that is not there (yet): discovery lists what exists well
 /// within it, and a worker that starts later is for a later request.
@@ -31,8 +31,15 @@ type Known = (Client, Arc<Router>);
 /// Calls other workers. Cheap to clone; the clones share what they know of discovery.
 #[derive(Clone)]
 pub struct Peers {
-    runtime: DistributedRuntime,
-    routers: Arc<Mutex<HashMap<EndpointId, Known>>>,
+    link: Link,
+    routers: Arc<Mutex<Routers>>,
+}
+
+/// What is known of discovery through one connection.
+#[derive(Default)]
+struct Routers {
+    connection: u64,
+    known: HashMap<EndpointId, Known>,
 }
 
 impl fmt::Debug for Peers {
@@ -42,8 +49,8 @@ impl fmt::Debug for Peers {
 }
 
 impl Peers {
-    pub(crate) fn new(runtime: DistributedRuntime) -> Self {
-        Peers { runtime, routers: Arc::default() }
+    pub(crate) fn new(link: Link) -> Self {
+        Peers { link, routers: Arc::default() }
     }
 
     /// Sends `body`, a JSON document, to one of the workers of `endpoint` (they take turns) and
@@ -88,15 +95,18 @@ impl Peers {
     /// takes one round to discovery, so that an endpoint never gets two watchers.
     async fn known(&self, endpoint: &EndpointId) -> anyhow::Result<Known> {
         let mut routers = self.routers.lock().await;
-        if let Some(known) = routers.get(endpoint) {
+        let runtime = self.link.runtime();
+        if routers.connection != runtime.connection_id() {
+            *routers = Routers { connection: runtime.connection_id(), known: HashMap::new() };
+        }
+        if let Some(known) = routers.known.get(endpoint) {
             return Ok(known.clone());
         }
-        let component =
-            self.runtime.namespace(&endpoint.namespace)?.component(&endpoint.component)?;
+        let component = runtime.namespace(&endpoint.namespace)?.component(&endpoint.component)?;
         let client = component.endpoint(&endpoint.endpoint).client().await?;
         let router = Router::from_client(client.clone(), RouterMode::RoundRobin).await?;
         let known = (client, Arc::new(router));
-        routers.insert(endpoint.clone(), known.clone());
+        routers.known.insert(endpoint.clone(), known.clone());
         Ok(known)
     }
 }

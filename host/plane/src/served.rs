@@ -1,7 +1,7 @@
 //! One endpoint being served: its records in discovery, its health, its requests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use dynamo_host_failure::Failure;
@@ -9,7 +9,7 @@ use dynamo_runtime::DistributedRuntime;
 use dynamo_runtime::component::{self, Endpoint, Instance};
 use dynamo_runtime::config::HealthStatus;
 use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec};
-use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler};
+use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler, RequestPlanePayloadCodec};
 use dynamo_runtime::pipeline::{ManyOut, ServiceEngine, SingleIn};
 use dynamo_runtime::slug::Slug;
 use dynamo_runtime::traits::DistributedRuntimeProvider;
@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::error::words;
 use crate::flight::Flights;
 use crate::frame::{Item, RawAdapter, RawRequest};
+use crate::link::Link;
 use crate::{EndpointId, Handler, PlaneError};
 
 /// How an endpoint is served.
@@ -30,6 +31,9 @@ pub struct ServeOptions {
     pub health_payload: Option<Value>,
     /// Added to the labels of the endpoint's metrics, such as `model`.
     pub labels: Vec<(String, String)>,
+    /// Whether chunks stand alone, not in an `Annotated` as for frontends: what a caller expects that
+    /// is no frontend.
+    pub bare: bool,
 }
 
 /// An endpoint being served. All of its operations are idempotent and exclude each other, so that
@@ -37,10 +41,12 @@ pub struct ServeOptions {
 #[derive(Debug)]
 pub struct Served {
     id: EndpointId,
-    endpoint: Endpoint,
+    /// Of the connection of the moment.
+    endpoint: RwLock<Endpoint>,
+    link: Link,
     engine: Engine,
     flights: Flights,
-    health_payload: Option<Value>,
+    options: ServeOptions,
     records: Mutex<Records>,
 }
 
@@ -54,6 +60,8 @@ struct Records {
     card: Option<Value>,
     /// Cards of LoRA adapters beside it, by name.
     adapters: BTreeMap<String, AdapterRecord>,
+    /// We do not want to be there.
+    left: bool,
     closed: bool,
 }
 
@@ -66,64 +74,98 @@ struct AdapterRecord {
 }
 
 impl Served {
-    /// The steps of dynamo-runtime's `EndpointConfigBuilder::start_with_registration`, which ties
-    /// the record to the handler: we leave discovery and come back while the handler stays.
     pub(crate) async fn start(
-        runtime: &DistributedRuntime,
+        link: &Link,
         id: EndpointId,
         handler: Arc<dyn Handler>,
         options: ServeOptions,
     ) -> Result<Self, PlaneError> {
-        let listen = |error: anyhow::Error| PlaneError::Listen {
-            endpoint: id.clone(),
-            reason: words(&error),
-        };
-        let endpoint = runtime
-            .namespace(&id.namespace)
-            .and_then(|namespace| namespace.component(&id.component))
-            .map_err(listen)?
-            .endpoint(&id.endpoint);
         let flights = Flights::new();
-        let engine = Engine::new(handler, flights.clone());
-
-        let service: ServiceEngine<SingleIn<RawRequest>, ManyOut<Item>> = Arc::new(engine.clone());
-        let ingress = Ingress::for_engine_with_adapter(service, RawAdapter).map_err(listen)?;
-        ingress.bind_endpoint(&endpoint);
-        let labels: Vec<(&str, &str)> =
-            options.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        ingress.add_metrics(&endpoint, Some(&labels)).map_err(listen)?;
-
-        let server = runtime.request_plane_server().await.map_err(listen)?;
         let served = Served {
-            id: id.clone(),
-            endpoint,
-            engine,
+            endpoint: RwLock::new(endpoint(&link.runtime(), &id)?),
+            link: link.clone(),
+            engine: Engine::new(handler, flights.clone()),
             flights,
-            health_payload: options.health_payload,
+            options,
             records: Mutex::default(),
+            id,
         };
-        served.arm_canary(ingress.as_ref()).await.map_err(listen)?;
-        server
-            .register_endpoint(
-                id.endpoint.clone(),
-                ingress,
-                runtime.connection_id(),
-                id.namespace.clone(),
-                id.component.clone(),
-                runtime.system_health(),
-            )
-            .await
-            .map_err(listen)?;
+        served.open().await?;
         served.enter(&mut *served.records.lock().await).await?;
         Ok(served)
     }
 
+    /// Opens the endpoint again on a connection that was renewed, and registers what was registered.
+    /// What is in flight goes on. Returns whether it is in discovery; health follows with the next
+    /// [`Served::probe`]. Does nothing after [`Served::close`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Plane::serve`](crate::Plane::serve). It may be tried again.
+    pub async fn renew(&self) -> Result<bool, PlaneError> {
+        let mut records = self.records.lock().await;
+        if records.closed {
+            return Ok(false);
+        }
+        // The records went with the connection.
+        records.endpoint = false;
+        records.listed = None;
+        records.adapters.values_mut().for_each(|record| record.listed = None);
+        let endpoint = endpoint(&self.link.runtime(), &self.id)?;
+        *self.endpoint.write().unwrap_or_else(PoisonError::into_inner) = endpoint;
+        self.open().await?;
+        if records.left {
+            return Ok(false);
+        }
+        self.enter(&mut records).await?;
+        Ok(true)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        self.endpoint.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The steps of dynamo-runtime's `EndpointConfigBuilder::start_with_registration`, which ties
+    /// the record to the handler: we leave discovery and come back while the handler stays.
+    async fn open(&self) -> Result<(), PlaneError> {
+        let listen = |error: anyhow::Error| PlaneError::Listen {
+            endpoint: self.id.clone(),
+            reason: words(&error),
+        };
+        let endpoint = self.endpoint();
+        let runtime = endpoint.drt();
+        let service: ServiceEngine<SingleIn<RawRequest>, ManyOut<Item>> =
+            Arc::new(self.engine.clone());
+        let adapter = RawAdapter { bare: self.options.bare };
+        let ingress = Ingress::for_engine_with_adapter(service, adapter).map_err(listen)?;
+        ingress.bind_endpoint(&endpoint);
+        let labels = self.options.labels.iter();
+        let labels: Vec<(&str, &str)> =
+            labels.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        ingress.add_metrics(&endpoint, Some(&labels)).map_err(listen)?;
+
+        let server = runtime.request_plane_server().await.map_err(listen)?;
+        self.arm_canary(ingress.as_ref()).await.map_err(listen)?;
+        server
+            .register_endpoint(
+                self.id.endpoint.clone(),
+                ingress,
+                runtime.connection_id(),
+                self.id.namespace.clone(),
+                self.id.component.clone(),
+                runtime.system_health(),
+            )
+            .await
+            .map_err(listen)
+    }
+
     /// Lets Dynamo's canary reach the handler. The endpoint starts unready either way.
     async fn arm_canary(&self, ingress: &dyn PushWorkHandler) -> anyhow::Result<()> {
-        let runtime = self.endpoint.drt();
+        let endpoint = self.endpoint();
+        let runtime = endpoint.drt();
         let name = &self.id.endpoint;
         runtime.local_endpoint_registry().register(name.clone(), Arc::new(self.engine.clone()));
-        let target = match &self.health_payload {
+        let target = match &self.options.health_payload {
             Some(payload) => Some((payload.clone(), self.instance().await?)),
             None => None,
         };
@@ -141,21 +183,19 @@ impl Served {
         Ok(())
     }
 
-    async fn instance(&self) -> anyhow::Result<Instance> {
-        let instance_id = self.endpoint.drt().connection_id();
+    /// As it stands in discovery.
+    pub(crate) async fn instance(&self) -> anyhow::Result<Instance> {
+        let endpoint = self.endpoint();
+        let instance_id = endpoint.drt().connection_id();
         Ok(Instance {
             namespace: self.id.namespace.clone(),
             component: self.id.component.clone(),
             endpoint: self.id.endpoint.clone(),
             instance_id,
-            transport: component::build_transport_type(
-                &self.endpoint,
-                &self.endpoint.id(),
-                instance_id,
-            )
-            .await?,
+            transport: component::build_transport_type(&endpoint, &endpoint.id(), instance_id)
+                .await?,
             device_type: None,
-            request_plane_codec: None,
+            request_plane_codec: Some(RequestPlanePayloadCodec::configured()),
         })
     }
 
@@ -174,10 +214,10 @@ impl Served {
     ///
     /// What the handler failed with.
     pub async fn probe(&self) -> Result<(), Failure> {
-        if let Some(payload) = &self.health_payload {
+        if let Some(payload) = &self.options.health_payload {
             self.engine.probe(payload).await?;
         }
-        let health = self.endpoint.drt().system_health();
+        let health = self.endpoint().drt().system_health();
         let health = health.lock();
         health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::Ready);
         health.release_endpoint_readiness(&self.id.endpoint);
@@ -278,14 +318,15 @@ impl Served {
         let left = self.leave(&mut records).await;
         if !records.closed {
             records.closed = true;
-            let runtime = self.endpoint.drt();
+            let endpoint = self.endpoint();
+            let runtime = endpoint.drt();
             let refused = |error: anyhow::Error| PlaneError::Listen {
                 endpoint: self.id.clone(),
                 reason: words(&error),
             };
             let server = runtime.request_plane_server().await.map_err(refused)?;
             server
-                .unregister_endpoint_instance(&self.endpoint.id(), runtime.connection_id())
+                .unregister_endpoint_instance(&endpoint.id(), runtime.connection_id())
                 .await
                 .map_err(refused)?;
         }
@@ -293,7 +334,7 @@ impl Served {
     }
 
     fn set_unready(&self) {
-        let health = self.endpoint.drt().system_health();
+        let health = self.endpoint().drt().system_health();
         let health = health.lock();
         health.hold_endpoint_readiness(&self.id.endpoint);
         health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::NotReady);
@@ -304,8 +345,9 @@ impl Served {
         if records.closed {
             return Ok(());
         }
+        records.left = false;
         if !records.endpoint {
-            self.endpoint
+            self.endpoint()
                 .register_endpoint_instance()
                 .await
                 .map_err(|error| self.refused("register the instance", &error))?;
@@ -335,16 +377,17 @@ impl Served {
             card_json: card,
             model_suffix: adapter.map(|name| Slug::slugify(name).to_string()),
         };
-        let registered = self.endpoint.drt().discovery().register(spec).await;
+        let registered = self.endpoint().drt().discovery().register(spec).await;
         registered.map_err(|error| self.refused("publish the model card", &error))
     }
 
     async fn unregister_card(&self, listed: DiscoveryInstance) -> Result<(), PlaneError> {
-        let unregistered = self.endpoint.drt().discovery().unregister(listed).await;
+        let unregistered = self.endpoint().drt().discovery().unregister(listed).await;
         unregistered.map_err(|error| self.refused("withdraw the model card", &error))
     }
 
     async fn leave(&self, records: &mut Records) -> Result<(), PlaneError> {
+        records.left = true;
         for record in records.adapters.values_mut() {
             if let Some(listed) = &record.listed {
                 self.unregister_card(listed.clone()).await?;
@@ -356,7 +399,7 @@ impl Served {
             records.listed = None;
         }
         if records.endpoint {
-            self.endpoint
+            self.endpoint()
                 .unregister_endpoint_instance()
                 .await
                 .map_err(|error| self.refused("remove the instance", &error))?;
@@ -368,4 +411,12 @@ impl Served {
     fn refused(&self, action: &'static str, error: &anyhow::Error) -> PlaneError {
         PlaneError::Record { action, endpoint: self.id.clone(), reason: words(error) }
     }
+}
+
+fn endpoint(runtime: &DistributedRuntime, id: &EndpointId) -> Result<Endpoint, PlaneError> {
+    let component = runtime
+        .namespace(&id.namespace)
+        .and_then(|namespace| namespace.component(&id.component))
+        .map_err(|error| PlaneError::Listen { endpoint: id.clone(), reason: words(&error) })?;
+    Ok(component.endpoint(&id.endpoint))
 }

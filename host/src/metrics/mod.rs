@@ -1,17 +1,20 @@
 //! The numbers the host adds to `/metrics`: its own, and those its plugins record.
 
+mod kv;
 mod recorded;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use dynamo_host_kv::Counters;
 use dynamo_host_plugin::Manifest;
 use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{
     Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+pub use kv::KvGauges;
 pub use recorded::{Recorded, Recorders};
 
 /// What the host itself counts, and what its plugins record.
@@ -29,6 +32,7 @@ pub struct Metrics {
     largest_instance: IntGauge,
     bounds: Arc<Bounds>,
     plugins: Mutex<Vec<Arc<Recorded>>>,
+    kv: OnceLock<Counters>,
 }
 
 /// How far plugins have gone, all of them together.
@@ -99,6 +103,7 @@ impl Metrics {
             largest_instance,
             bounds: Arc::new(Bounds { most_memory: AtomicU64::new(0), dropped }),
             plugins: Mutex::default(),
+            kv: OnceLock::new(),
         }))
     }
 

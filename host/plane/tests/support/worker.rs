@@ -103,6 +103,7 @@ impl Worker {
         let options = ServeOptions {
             health_payload: Some(json!({"do": "echo"})),
             labels: vec![("model".to_owned(), "tiny".to_owned())],
+            ..ServeOptions::default()
         };
         let endpoint = "dyn://test.backend.generate".parse().unwrap();
         let served = plane.serve(endpoint, script.clone(), options).await.unwrap();

@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Engine, ModelConfig, ServerInfo};
+use super::kv_events::{self, KvEvents};
+pub use super::ranks::kv_cache_block_size;
+use super::ranks::{self, Ranks};
+use super::{Engine, ModelConfig, ServerInfo, hicache};
 use crate::{Error, Result};
 
 /// Facts for routers and frontends. Mirrors Dynamo's `register.py`; what is none is left to Dynamo's
@@ -46,6 +49,9 @@ pub struct RuntimeConfig {
     pub kv_state_endpoint: Option<EndpointName>,
     /// Whether the engine announces what its KV cache holds.
     pub kv_event_publishing_enabled: bool,
+    /// Where it does. For the host, which keeps it off the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_events: Option<KvEvents>,
     /// Whether routers may ask what the KV cache holds: not where prefill is another engine's work.
     pub enable_local_indexer: bool,
     /// Where decode engines find the engine, if it does their prefill.
@@ -61,30 +67,31 @@ impl RuntimeConfig {
     /// What follows from the engine's report alone.
     pub fn new(server: &ServerInfo, model: &ModelConfig) -> Self {
         let ranks = Ranks::of(server);
-        let algorithm = server.speculative_algorithm.as_deref();
         let mut runtime_data = Map::new();
         if let Some(limit) = server.context_length.or(model.context_length) {
             runtime_data.insert("token_budget".into(), token_budget(limit, server));
         }
         if let Some(steps) = server.speculative_num_steps.filter(|steps| *steps > 0) {
             let mut speculation = json!({"nextn": steps, "source": "backend_config"});
-            if let Some(algorithm) = algorithm {
+            if let Some(algorithm) = server.speculative_algorithm.as_deref() {
                 speculation["method"] = algorithm.into();
             }
             runtime_data.insert("spec_decode".into(), speculation);
+        }
+        if let Some(capacity) = hicache::native_offloading_capacity(server) {
+            runtime_data.insert("native_offloading_capacity".into(), capacity);
+        }
+        if let Some(store) = hicache::mooncake(server, model.is_mla) {
+            runtime_data.insert("sglang_hicache_mooncake".into(), store);
         }
         if let Some(group) = worker_group(server) {
             runtime_data.insert("sglang_worker_group_id".into(), group.into());
         }
         RuntimeConfig {
             context_length: server.context_length,
-            total_kv_blocks: server
-                .max_total_num_tokens
-                .map(|tokens| tokens.div_ceil(u64::from(page_size(server)))),
-            max_num_seqs: server
-                .max_running_requests
-                .map(|all| if ranks.split_attention { all / u64::from(ranks.count) } else { all }),
-            max_num_batched_tokens: server.max_prefill_tokens.or(server.max_total_num_tokens),
+            total_kv_blocks: ranks::total_kv_blocks(server),
+            max_num_seqs: server.max_running_requests.map(|all| ranks.requests(all)),
+            max_num_batched_tokens: ranks::max_num_batched_tokens(server),
             data_parallel_start_rank: 0,
             data_parallel_size: ranks.count,
             tool_call_parser: None,
@@ -93,13 +100,22 @@ impl RuntimeConfig {
             structural_tag: None,
             max_gpu_lora_count: None,
             kv_state_endpoint: None,
-            kv_event_publishing_enabled: publishes_kv_events(server),
+            kv_event_publishing_enabled: kv_events::published(server),
+            kv_events: None,
             enable_local_indexer: server.disaggregation_mode.as_deref() != Some("decode"),
             disaggregated_endpoint: None,
-            enable_eagle: algorithm
-                .is_some_and(|name| name.to_ascii_uppercase().starts_with("EAGLE")),
+            enable_eagle: is_eagle(server),
             runtime_data,
         }
+    }
+
+    /// Has the host relay what the engine, at `address`, says of its KV cache and its load.
+    ///
+    /// # Errors
+    /// As [`KvEvents::of`].
+    pub fn relays_kv_events(&mut self, server: &ServerInfo, address: &str) -> Result<()> {
+        self.kv_events = KvEvents::of(server, address)?;
+        Ok(())
     }
 
     /// Says that the worker takes requests in SGLang's own words ([`super::native`]).
@@ -144,12 +160,10 @@ fn worker_group(server: &ServerInfo) -> Option<String> {
     })
 }
 
-/// Whether `--kv-events-config` names a publisher. Without one, and in JSON that is none, SGLang's
-/// default is to publish nothing.
-fn publishes_kv_events(server: &ServerInfo) -> bool {
-    let config = server.kv_events_config.as_deref().unwrap_or_default();
-    let config: Value = serde_json::from_str(config).unwrap_or_default();
-    config["publisher"].as_str().is_some_and(|publisher| publisher != "null")
+/// Whether tokens are speculated on in EAGLE's way, whose KV cache is of pairs of tokens.
+pub(super) fn is_eagle(server: &ServerInfo) -> bool {
+    let algorithm = server.speculative_algorithm.as_deref();
+    algorithm.is_some_and(|name| name.to_ascii_uppercase().starts_with("EAGLE"))
 }
 
 /// An endpoint of Dynamo's, as cards name it.
@@ -191,15 +205,6 @@ pub struct Endpoint {
     pub bootstrap_port: u16,
 }
 
-/// Tokens per block as Dynamo's router counts them.
-pub fn kv_cache_block_size(server: &ServerInfo) -> u32 {
-    page_size(server).saturating_mul(server.dcp_size.unwrap_or(1).max(1))
-}
-
-fn page_size(server: &ServerInfo) -> u32 {
-    server.page_size.unwrap_or(1).max(1)
-}
-
 /// What the frontend may refuse by itself: prompts, and prompts with their `max_tokens`, that do not
 /// fit. The tokens SGLang reserves for itself are not in its report; for what they matter the engine
 /// refuses.
@@ -210,26 +215,6 @@ fn token_budget(limit: u32, server: &ServerInfo) -> Value {
         "reject_prompt_overflow": refuses,
         "reject_total_overflow": refuses,
     })
-}
-
-/// How the engine's data parallelism is laid out (Dynamo's `capacity.py`).
-struct Ranks {
-    count: u32,
-    /// Each rank schedules for itself, with a part of the requests.
-    split_attention: bool,
-}
-
-impl Ranks {
-    fn of(server: &ServerInfo) -> Self {
-        let all = server.dp_size.unwrap_or(1).max(1);
-        let of_attention = server.attn_dp_size.unwrap_or(1).max(1);
-        if of_attention > 1 {
-            return Ranks { count: all.saturating_mul(of_attention), split_attention: true };
-        }
-        let split_attention = server.enable_dp_attention == Some(true)
-            || server.ep_join_mode.as_deref() == Some("scale");
-        Ranks { count: all, split_attention }
-    }
 }
 
 #[cfg(test)]

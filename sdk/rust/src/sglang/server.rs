@@ -42,8 +42,16 @@ pub struct ServerInfo {
     pub dist_init_addr: Option<String>,
     /// `--nnodes`: how many there are.
     pub nnodes: Option<u32>,
+    /// `--node-rank`: which of them this is.
+    pub node_rank: Option<u32>,
     /// `--kv-events-config`: JSON that says how changes of the KV cache are published.
     pub kv_events_config: Option<String>,
+    /// SGLang's own account of where they are.
+    pub kv_events: Option<Value>,
+    /// `--enable-forward-pass-metrics`.
+    pub enable_forward_pass_metrics: Option<bool>,
+    /// Where these are published, but for the rank behind it.
+    pub forward_pass_metrics_ipc_name: Option<String>,
     /// `--enable-lora`.
     pub enable_lora: Option<bool>,
     /// `--lora-paths`: adapters the engine has from the start.
@@ -74,6 +82,28 @@ pub struct ServerInfo {
     pub max_prefill_tokens: Option<u64>,
     /// Tokens the KV cache of a scheduler holds.
     pub max_total_num_tokens: Option<u64>,
+    /// Tensor parallelism.
+    pub tp_size: Option<u32>,
+    /// Pipeline parallelism.
+    pub pp_size: Option<u32>,
+    /// `--served-model-name`.
+    pub served_model_name: Option<String>,
+    /// `--enable-hierarchical-cache`: a KV cache in the machine's memory, too.
+    pub enable_hierarchical_cache: Option<bool>,
+    /// Its size by a ratio to that of the accelerator.
+    pub hicache_ratio: Option<f64>,
+    /// Its size in GB; 0 for the ratio.
+    pub hicache_size: Option<u64>,
+    /// Tokens it holds.
+    pub hicache_host_total_tokens: Option<u64>,
+    /// `write_back`, `write_through` or `write_through_selective`.
+    pub hicache_write_policy: Option<String>,
+    /// `--hicache-mem-layout`.
+    pub hicache_mem_layout: Option<String>,
+    /// Where blocks go from there, such as `mooncake`.
+    pub hicache_storage_backend: Option<String>,
+    /// How: JSON, or a file with it.
+    pub hicache_storage_backend_extra_config: Option<Value>,
     /// `--speculative-algorithm`.
     pub speculative_algorithm: Option<String>,
     /// `--speculative-num-steps`.
@@ -145,6 +175,8 @@ pub struct ModelConfig {
     pub vocab_size: Option<u32>,
     /// The longest sequence it was made for.
     pub context_length: Option<u32>,
+    /// Whether its attention keeps latent vectors instead of keys and values (MLA).
+    pub is_mla: bool,
     /// Stands for an image in a prompt.
     pub image_token_id: Option<u32>,
     /// Stands for a video in a prompt.
@@ -186,6 +218,8 @@ impl ModelConfig {
             is_multimodal: info.is_multimodal.or(understands).or(has_senses.then_some(true)),
             vocab_size: of_text("vocab_size"),
             context_length: of_text("max_position_embeddings"),
+            // As DeepSeek's models, the first with it, call the width of these vectors.
+            is_mla: of_text("kv_lora_rank").is_some(),
             image_token_id: token("image_token_id", "image_token_index"),
             video_token_id: token("video_token_id", "video_token_index"),
             audio_token_id: token("audio_token_id", "audio_token_index"),
