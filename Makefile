@@ -35,6 +35,12 @@ test-sglang: build ## The end-to-end suite against real SGLang on CPU (kernels s
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	$(PYTEST) tests/e2e --engine sglang-tiny --engine sglang-smollm2
 
+REQUESTS ?= 5000
+.PHONY: test-rolling
+test-rolling: build ## Replaces and kills workers under REQUESTS requests; prints what became of them.
+	@$(INSTALL) frontend
+	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/e2e/rolling.py --requests $(REQUESTS)
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked
