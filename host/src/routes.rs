@@ -1,21 +1,24 @@
 //! What operators may ask of the worker: the plugin's own routes, on the system server and as
-//! endpoints in Dynamo.
+//! endpoints in Dynamo. ([`taints`] and [`Service::route`] are the host's.)
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dynamo_host_failure::Failure;
+use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plane::{
     Chunks, Codec, EndpointId, Handler, Request, RouteHandler, ServeOptions, Served,
 };
-use dynamo_host_plugin::Surface;
+use dynamo_host_plugin::{Route, Surface};
 use futures::stream;
 use serde_json::Value;
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::service::Service;
 use crate::site::{Site, plugin_failed};
+use crate::taints;
 
 /// Serves the routes of `worker`'s plugin. `beside` is the worker's endpoint. Returns the endpoints
 /// that were opened for them.
@@ -30,7 +33,13 @@ pub async fn serve(
     let version = worker.current();
     let failed = |failure| plugin_failed(version.plugin(), "list-routes", failure);
     let mut endpoints = Vec::new();
-    for route in version.plugin().routes().await.map_err(failed)? {
+    let state = version.worker().state().to_vec();
+    for route in last_of_each(version.plugin().routes(&state).await.map_err(failed)?) {
+        let own = [taints::ROUTE, Service::ROUTE];
+        if route.surface == Surface::System && own.contains(&route.path.as_str()) {
+            let message = format!("/engine/{} is the host's own route", route.path);
+            return Err(failed(Failure::new(Kind::Conflict, message)));
+        }
         let (site, worker) = (site.clone(), worker.clone());
         let answering = Arc::new(Answering { path: route.path.clone(), site, worker });
         let plane = &answering.site.plane;
@@ -50,6 +59,15 @@ pub async fn serve(
         }
     }
     Ok(endpoints)
+}
+
+/// Of two routes with one path the latter.
+fn last_of_each(mut routes: Vec<Route>) -> Vec<Route> {
+    let mut seen = HashSet::new();
+    routes.reverse();
+    routes.retain(|route| seen.insert((route.surface == Surface::System, route.path.clone())));
+    routes.reverse();
+    routes
 }
 
 /// One route.

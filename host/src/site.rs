@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Instant;
 
 use dynamo_host_plane::{Discovery, EndpointId, EventPlane, Plane, PlaneConfig};
 use dynamo_host_plugin::{Contact, Failure, Hooks, Plugin, Setup, Start};
@@ -17,7 +18,8 @@ use crate::error::HostError;
 use crate::media::Media;
 use crate::metrics::{Metrics, Recorders};
 use crate::peers::Peers;
-use crate::topology;
+use crate::service::Service;
+use crate::{taints, topology};
 
 /// One engine, one place in Dynamo, and whatever else a plugin works with.
 pub struct Site {
@@ -31,6 +33,8 @@ pub struct Site {
     pub adapters: Option<Arc<Adapters>>,
     /// Without numbers a worker still serves.
     pub metrics: Option<Arc<Metrics>>,
+    /// Whether the worker is in discovery.
+    pub service: Arc<Service>,
     /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
     pub route_turn: Mutex<()>,
     /// Which plugin stands where.
@@ -67,15 +71,27 @@ impl Site {
         // Dynamo before the engine: `/live` and `/health` answer while the engine loads.
         let plane = Plane::connect(plane_config(arguments)).await?;
         let first = setups.into_iter().next().flatten();
+        let began = Instant::now();
         let backend = Backend::start(first, arguments, place)?;
         backend.ready().await?;
+        let took = began.elapsed();
         let metrics = collect_metrics(&plane);
+        if let Some(metrics) = &metrics
+            && backend.is_ours()
+        {
+            metrics.engine_loaded(took);
+        }
+        let patience = arguments.flags.runtime.drain_timeout;
+        let service = Arc::new(Service::new(plane.clone(), patience));
+        plane.register_route(Service::ROUTE, service.route());
+        plane.register_route(taints::ROUTE, taints::route(service.clone()));
         let site = Site {
             arguments: arguments.clone(),
             plane,
             backend,
             adapters: Adapters::if_enabled(),
             metrics,
+            service,
             route_turn: Mutex::default(),
             places: StdMutex::default(),
             topology,
@@ -122,6 +138,7 @@ impl Site {
             metrics: recorders.map(|recorders| Arc::new(recorders) as Arc<_>),
             peers: Some(Arc::new(Peers::new(self.plane.peers(), namespace))),
             media: Some(self.media.clone()),
+            service: Some(self.service.clone()),
         }
     }
 

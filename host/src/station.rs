@@ -8,6 +8,7 @@ use dynamo_host_plugin::{Contact, Failure, Kind, Plugin};
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::metrics::EngineMetrics;
 use crate::site::{Site, plugin_failed};
 use crate::version::Version;
 use crate::{registration, routes};
@@ -43,8 +44,13 @@ impl Station {
         let endpoint = site.arguments.endpoint(position, &version.registration().component);
         site.claim(&endpoint, &plugin)?;
         let model = registration::model(&site.arguments);
+        let labels = site.plane.labels(&endpoint, &model);
         if let Some(recorded) = &recorded {
-            recorded.place(site.plane.labels(&endpoint, &model));
+            recorded.place(labels.clone());
+        }
+        // The engine is the first plugin's.
+        if position == 0 {
+            show_engine(site, version.contact(), labels);
         }
         if let Some(metrics) = &site.metrics {
             metrics.serves(plugin.manifest(), plugin.digest());
@@ -53,8 +59,9 @@ impl Station {
             health_payload: Some(version.health_check().clone()),
             labels: vec![("model".to_owned(), model)],
         };
-        let handler = Arc::new(WorkerHandler::new(version));
+        let handler = Arc::new(WorkerHandler::new(version, site));
         let served = Arc::new(site.plane.serve(endpoint, handler.clone(), options).await?);
+        site.service.attach(served.clone());
         if let Some(adapters) = site.adapters.as_ref().filter(|_| position == 0) {
             adapters.attach(served.clone());
         }
@@ -80,24 +87,16 @@ impl Station {
         Ok(())
     }
 
-    /// Leaves discovery until [`Station::return_to_service`]: the engine is gone.
-    pub async fn withdraw(&self) {
-        if let Err(error) = self.served.withdraw().await {
-            tracing::warn!("could not leave discovery: {error}");
-        }
-    }
-
-    /// Comes back with an engine that was started again: configured, warmed up and checked anew.
+    /// Gets ready for an engine that was started again: configured, warmed up and checked anew.
+    /// [`Service`](crate::service::Service) brings it back into discovery.
     ///
     /// # Errors
-    /// The plugin or the engine fails, or discovery does not answer.
-    pub async fn return_to_service(&self) -> Result<(), HostError> {
+    /// The plugin or the engine fails.
+    pub async fn begin_anew(&self) -> Result<(), HostError> {
         let version = self.handler.current().anew(&self.site).await?;
         version.warm_up().await?;
         self.handler.replace(Arc::new(version));
-        self.probe().await?;
-        self.served.rejoin().await?;
-        Ok(())
+        self.probe().await
     }
 
     /// What stands behind the endpoint.
@@ -131,4 +130,15 @@ impl Station {
         let plugin = self.handler.current().plugin().manifest().name.clone();
         answered.map_err(|failure| HostError::HealthCheck { plugin, failure })
     }
+}
+
+/// What the engine counts is part of what we show, where Dynamo's SGLang backend has it.
+fn show_engine(site: &Site, contact: Option<&Contact>, labels: Vec<(String, String)>) {
+    let Some(metrics) = &site.metrics else { return };
+    metrics.place(labels.clone());
+    let exposition = contact.and_then(|contact| contact.metrics.clone());
+    let Some((client, exposition)) = site.backend.client().zip(exposition) else { return };
+    let failures = metrics.engine_scrape_failures.clone();
+    let numbers = EngineMetrics::new(client, exposition, failures, labels);
+    site.plane.append_metrics(move || numbers.text());
 }

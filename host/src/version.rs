@@ -77,6 +77,11 @@ impl Version {
         warmed.map_err(|failure| plugin_failed(&self.plugin, "warm-up", failure))
     }
 
+    /// How it meets the engine.
+    pub fn contact(&self) -> Option<&Contact> {
+        self.contact.as_ref()
+    }
+
     /// The code.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin

@@ -19,6 +19,7 @@ mod peers;
 mod report;
 mod runner;
 mod script;
+mod service;
 mod values;
 mod verdict;
 
