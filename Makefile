@@ -59,6 +59,12 @@ test-cluster: build ## NATS and etcd that fail while requests are served, and ho
 	@$(INSTALL) frontend && $(INSTALL) llama && $(SETUP)/cluster.sh
 	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/cluster/cluster.py
 
+REQUESTS ?= 5000
+.PHONY: test-rolling
+test-rolling: build ## Replaces and kills workers under REQUESTS requests; prints what became of them.
+	@$(INSTALL) frontend
+	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/e2e/rolling.py --requests $(REQUESTS)
+
 .PHONY: unit
 unit: build
 	cargo test --workspace --locked

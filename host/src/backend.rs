@@ -1,8 +1,10 @@
 //! The engine of a worker, if its plugin wants one.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use dynamo_host_engine::{Client, Command, Contact as EngineContact, Engine, Policy, State};
+use dynamo_host_failure::Failure;
 use dynamo_host_plane::Plane;
 use dynamo_host_plugin::{Contact, EngineReport, Setup};
 use tempfile::TempDir;
@@ -15,6 +17,9 @@ use crate::{model, report};
 /// An engine and what belongs to it; or nothing, for a worker whose requests other workers answer.
 pub struct Backend {
     engine: Option<Engine>,
+    pulse: Option<Pulse>,
+    /// Whether we have started it.
+    is_ours: bool,
     scratch: TempDir,
 }
 
@@ -66,10 +71,14 @@ impl Backend {
                 [("--engine-url", &flags.engine_url), ("--engine-command", &flags.engine_command)];
             return match named.into_iter().find(|(_, value)| value.is_some()) {
                 Some((flag, _)) => Err(HostError::NoEngine { flag }),
-                None => Ok(Backend { engine: None, scratch }),
+                None => Ok(Backend { engine: None, pulse: None, is_ours: false, scratch }),
             };
         };
-        Ok(Backend { engine: Some(start(setup, arguments, port)?), scratch })
+        let path = setup.contact.ready.clone();
+        let engine = start(setup, arguments, port)?;
+        let pulse = Some(Pulse { client: engine.client().clone(), path });
+        let is_ours = flags.engine_url.is_none();
+        Ok(Backend { engine: Some(engine), pulse, is_ours, scratch })
     }
 
     /// Waits until the engine can generate.
@@ -86,6 +95,16 @@ impl Backend {
     /// Sends calls to the engine.
     pub fn client(&self) -> Option<Client> {
         self.engine.as_ref().map(|engine| engine.client().clone())
+    }
+
+    /// Whether there is an engine that this host has started.
+    pub fn is_ours(&self) -> bool {
+        self.is_ours
+    }
+
+    /// Whether the engine's server is there, without a request; none if there is no engine.
+    pub fn pulse(&self) -> Option<Pulse> {
+        self.pulse.clone()
     }
 
     /// How the engine is; nothing to follow if there is none.
@@ -112,7 +131,7 @@ impl Backend {
     }
 
     /// Stops the engine: asks it to end, and kills it after `patience`.
-    pub async fn shutdown(&self, patience: std::time::Duration) {
+    pub async fn shutdown(&self, patience: Duration) {
         if let Some(engine) = &self.engine {
             engine.shutdown(patience).await;
         }
@@ -122,6 +141,33 @@ impl Backend {
     pub fn remove_files(&self) {
         if let Err(error) = std::fs::remove_dir_all(self.scratch.path()) {
             tracing::warn!("{} is left behind: {error}", self.scratch.path().display());
+        }
+    }
+}
+
+/// How to find out whether an engine that is at work is still there.
+#[derive(Clone, Debug)]
+pub struct Pulse {
+    client: Client,
+    path: String,
+}
+
+impl Pulse {
+    /// Longest the engine's server may take to say that it is there, and its longest answer, in bytes.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const ANSWER: usize = 64 << 10;
+
+    /// Asks for the engine's readiness.
+    ///
+    /// # Errors
+    /// It does not answer, or is not ready.
+    pub async fn feel(&self) -> Result<(), Failure> {
+        match self.client.get(&self.path, Self::PATIENCE, Self::ANSWER).await {
+            Ok((200..=299, _)) => Ok(()),
+            Ok((status, _)) => {
+                Err(Failure::unavailable(format!("the engine's {} says {status}", self.path)))
+            }
+            Err(error) => Err(Failure::unavailable(error.to_string())),
         }
     }
 }

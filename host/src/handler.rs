@@ -1,5 +1,6 @@
 //! Between Dynamo's endpoint and the version of the moment.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -9,8 +10,12 @@ use dynamo_host_engine::Client;
 use dynamo_host_failure::Failure;
 use dynamo_host_plane::{Chunks, Codec, Handler, Request};
 use dynamo_host_request::{self as request, Incoming, Response};
-use futures::{Stream, stream};
+use futures::stream::{self, AbortRegistration, Abortable};
+use futures::{Stream, StreamExt};
 
+use crate::backend::Pulse;
+use crate::door::Door;
+use crate::site::Site;
 use crate::version::Version;
 
 /// Hands requests to the current version. A request keeps the version it began with.
@@ -18,15 +23,25 @@ pub struct WorkerHandler {
     current: ArcSwap<Version>,
     /// The versions that may still be at work, the current one last.
     live: Mutex<Vec<Weak<Version>>>,
+    door: Door,
+    /// Whether an operator has the engine out of use.
+    resting: Arc<AtomicBool>,
+    pulse: Option<Pulse>,
 }
 
 impl WorkerHandler {
-    /// Begins with `version`.
-    pub fn new(version: Version) -> Self {
+    /// Begins with `version`, in front of the site's engine.
+    pub fn new(version: Version, site: &Site) -> Self {
         version.begin();
         let version = Arc::new(version);
         let live = Mutex::new(vec![Arc::downgrade(&version)]);
-        WorkerHandler { current: ArcSwap::new(version), live }
+        WorkerHandler {
+            current: ArcSwap::new(version),
+            live,
+            door: site.service.door(),
+            resting: site.service.resting(),
+            pulse: site.backend.pulse(),
+        }
     }
 
     /// The version that requests get which start now.
@@ -53,22 +68,43 @@ impl WorkerHandler {
     pub fn leave(&self) {
         self.live().iter().for_each(|version| version.worker().leave());
     }
+
+    /// The answer to a health check that must not be asked of the engine. One that rests cannot
+    /// answer. One that works on as much as it can would answer when it has time, and a check that
+    /// waited for a video to be made would say that the worker does not work: there it is enough that
+    /// the engine's server is there. (It may hang, which nobody would notice otherwise.)
+    async fn instead_of_asking(&self, version: &Version) -> Option<Result<Chunks, Failure>> {
+        if !self.resting.load(Ordering::SeqCst) {
+            match &self.pulse {
+                Some(pulse) if version.worker().is_fully_at_work() => {
+                    if let Err(failure) = pulse.feel().await {
+                        return Some(Err(failure));
+                    }
+                }
+                _ => return None,
+            }
+        }
+        Some(Ok(Box::pin(stream::once(async { Ok(Bytes::from_static(AT_WORK)) }))))
+    }
 }
 
 /// An empty map in MessagePack: all the answer a health check gets from an engine that has no time.
 const AT_WORK: &[u8] = &[0x80];
+
+/// What ends the requests of a worker that has no time to finish them.
+fn handed_over() -> Failure {
+    Failure::unavailable("this worker hands its requests over to others")
+}
 
 #[async_trait]
 impl Handler for WorkerHandler {
     async fn handle(&self, request: Request) -> Result<Chunks, Failure> {
         let Request { id, body, codec, trace_headers, cancelled, probe } = request;
         let version = self.current();
-        // A check that waited for a video to be made would come too late and say that the worker does
-        // not work. Should the engine fail, so do the requests it works on, and the next check gets
-        // to it.
-        if probe && version.worker().is_fully_at_work() {
-            return Ok(Box::pin(stream::once(async { Ok(Bytes::from_static(AT_WORK)) })));
+        if probe && let Some(answer) = self.instead_of_asking(&version).await {
+            return answer;
         }
+        let Some((guest, sent_out)) = self.door.enter() else { return Err(handed_over()) };
         let incoming = Incoming {
             id,
             payload: body,
@@ -82,7 +118,7 @@ impl Handler for WorkerHandler {
         };
         let mut turn = Turn::begin(version, probe);
         match turn.version.worker().respond(incoming).await {
-            Ok(response) => Ok(Box::pin(turn.answer(response))),
+            Ok(response) => Ok(in_house(turn.answer(response), sent_out, guest)),
             Err(failure) => {
                 // No engine has been asked yet: what is no refusal is the plugin's failure.
                 turn.failed = request::is_plugins(failure.kind);
@@ -91,6 +127,23 @@ impl Handler for WorkerHandler {
             }
         }
     }
+}
+
+/// A response until it has ended or is handed over. `with_it` stays as long.
+fn in_house(
+    response: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static,
+    sent_out: AbortRegistration,
+    with_it: impl Send + 'static,
+) -> Chunks {
+    let response = Box::pin(Abortable::new(response, sent_out));
+    Box::pin(stream::unfold(Some((response, with_it)), |open| async move {
+        let (mut response, with_it) = open?;
+        match response.next().await {
+            Some(chunk) => Some((chunk, Some((response, with_it)))),
+            None if response.is_aborted() => Some((Err(handed_over()), None)),
+            None => None,
+        }
+    }))
 }
 
 /// One request with its version, until its answer has ended.
@@ -126,5 +179,38 @@ impl Drop for Turn {
         if !self.probe {
             self.version.land(self.failed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use dynamo_host_failure::Kind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_response_that_is_handed_over_ends_so_that_another_worker_may_go_on() {
+        let door = Door::default();
+        let (guest, registration) = door.enter().unwrap();
+        let chunk = || Ok(Bytes::from_static(b"\x80"));
+        let never_ends = stream::once(async move { chunk() }).chain(stream::pending());
+        let mut response = in_house(never_ends, registration, guest);
+        assert_eq!(response.next().await, Some(chunk()));
+        assert_eq!(door.send_out(), 1);
+        let failure = response.next().await.unwrap().unwrap_err();
+        assert_eq!(failure.kind, Kind::Unavailable);
+        assert!(failure.kind.is_migratable());
+        assert_eq!(response.next().await, None);
+        assert_eq!(door.send_out(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_has_ended_is_not_handed_over() {
+        let door = Door::default();
+        let (guest, registration) = door.enter().unwrap();
+        let mut response = in_house(stream::empty(), registration, guest);
+        assert_eq!(response.next().await, None);
+        assert_eq!(door.send_out(), 0);
     }
 }

@@ -2,15 +2,18 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dynamo_host_engine::State;
 use dynamo_host_plugin::{Artifact, Plugin, Runtime};
+use futures::future::select_all;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::cli::Arguments;
 use crate::error::HostError;
-use crate::shutdown::{self, Patience, Signals};
+use crate::service::Absence;
+use crate::shutdown::{self, Departure, Patience, Signals};
 use crate::site::Site;
 use crate::station::Station;
 use crate::swap::desk::{Desk, Hangup};
@@ -19,6 +22,10 @@ use crate::{loading, model};
 
 /// Between attempts to bring a worker back whose engine is back.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// After how many health checks in a row that failed an engine counts as hung: one may be lost to a
+/// long step.
+const HUNG_AFTER: u32 = 2;
 
 /// Serves until told to stop.
 ///
@@ -87,6 +94,7 @@ impl Host {
             signal = signals.next() => tracing::info!("{signal}: shutting down"),
             () = self.follow_plane() => {}
             () = self.follow_engine() => {}
+            () = self.follow_health_checks() => {}
         }
         self.swaps.abort_all();
         let flags = &self.site.arguments.flags;
@@ -95,8 +103,9 @@ impl Host {
             drain: flags.runtime.drain_timeout,
             engine: flags.engine.engine_stop_timeout,
         };
+        let departure = Departure { site: &self.site, stations: &self.stations };
         tokio::select! {
-            () = shutdown::drain(&self.site, &self.stations, patience) => {}
+            () = shutdown::leave(&departure, patience) => {}
             () = shutdown::exit_at_next(signals, || self.site.remove_files()) => {}
         }
         tracing::info!("shut down");
@@ -108,6 +117,7 @@ impl Host {
     async fn follow_engine(&self) {
         let Some(mut state) = self.site.backend.state() else { return pending().await };
         let mut serving = true;
+        let mut down_since = Instant::now();
         loop {
             let now = state.borrow_and_update().clone();
             match now {
@@ -115,6 +125,9 @@ impl Host {
                     self.site.begin_generation();
                     if let Some(metrics) = &self.site.metrics {
                         metrics.engine_restarts.inc();
+                        if self.site.backend.is_ours() {
+                            metrics.engine_loaded(down_since.elapsed());
+                        }
                     }
                     match self.return_to_service().await {
                         Ok(()) => {
@@ -130,12 +143,13 @@ impl Host {
                 }
                 State::Down { why } if serving => {
                     serving = false;
+                    down_since = Instant::now();
                     tracing::error!(
                         "the engine is down: {why}; leaving discovery until it is back"
                     );
-                    self.site.plane.set_ready(false);
+                    self.site.service.lose(Absence::NoEngine).await;
                     for station in &self.stations {
-                        station.withdraw().await;
+                        station.lose_engine().await;
                     }
                     if let Some(adapters) = &self.site.adapters {
                         adapters.forget().await;
@@ -168,16 +182,43 @@ impl Host {
         for station in &self.stations {
             station.renew().await?;
         }
-        self.site.plane.set_ready(true);
+        self.site.service.say_whether_ready().await;
         Ok(())
     }
 
     async fn return_to_service(&self) -> Result<(), HostError> {
         for station in &self.stations {
-            station.return_to_service().await?;
+            station.begin_anew().await?;
         }
-        self.site.plane.set_ready(true);
+        self.site.service.regain(Absence::NoEngine).await?;
         Ok(())
+    }
+
+    /// Leaves discovery when health checks say that the engine hangs, comes back when they pass. They
+    /// go on meanwhile: an engine that was stopped goes on where it was.
+    async fn follow_health_checks(&self) {
+        let service = &self.site.service;
+        let mut checks: Vec<watch::Receiver<u32>> =
+            self.stations.iter().map(|station| station.served().failed_checks()).collect();
+        loop {
+            let failed = checks.iter_mut().map(|failed| *failed.borrow_and_update());
+            let failed = failed.max().unwrap_or_default();
+            let lost = service.is_lost(Absence::Hung).await;
+            if failed >= HUNG_AFTER && !lost {
+                tracing::error!("{failed} health checks in a row have failed; leaving discovery");
+                service.lose(Absence::Hung).await;
+            } else if failed == 0 && lost {
+                if let Err(error) = service.regain(Absence::Hung).await {
+                    tracing::error!("the engine answers again, the worker is not back: {error}");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                tracing::info!("the engine answers again; serving again");
+            }
+            let changes = checks.iter_mut().map(|failed| Box::pin(failed.changed()));
+            // There is a station, and it lives as long as we.
+            let _ = select_all(changes).await;
+        }
     }
 }
 

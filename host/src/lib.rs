@@ -31,7 +31,8 @@
 //! makes a [`version`] of it), [`warm_up`], serve, pass a health check through plugin and engine,
 //! open the plugin's own [`routes`], publish the model card ([`registration`]). When the engine dies
 //! the worker leaves discovery at once; when it is back, it is configured, warmed up and checked again
-//! and rejoins.
+//! and rejoins. [`service`] keeps it out of discovery while anything does: no engine, one that hangs,
+//! an operator's route.
 //!
 //! # Another version of a plugin
 //!
@@ -42,10 +43,10 @@
 //!
 //! [`shutdown`]: SIGTERM or SIGINT. The worker leaves discovery ([`plane::Served::withdraw`]),
 //! keeps serving through the grace period, waits for what is in flight
-//! ([`plane::Served::drain`]), then tells responses that outlive the drain that another worker may
-//! have them ([`request::Worker::leave`]), stops the engine ([`engine::Engine::shutdown`]), closes
-//! the endpoint and Dynamo, and exits 0. A second signal exits at once; the engine's guard then kills
-//! the engine.
+//! ([`plane::Served::drain`]), hands responses that outlive the drain over to other workers
+//! ([`service::Service::hand_over`]), closes the endpoint, stops the engine
+//! ([`engine::Engine::shutdown`]), closes Dynamo, and exits 0. A second signal exits at once; the
+//! engine's guard then kills the engine.
 
 pub use {
     dynamo_host_engine as engine, dynamo_host_failure as failure, dynamo_host_plane as plane,
@@ -56,6 +57,7 @@ pub mod adapters;
 pub mod backend;
 pub mod cli;
 pub mod control;
+pub mod door;
 pub mod error;
 pub mod handler;
 pub mod host;
@@ -69,10 +71,12 @@ pub mod peers;
 pub mod registration;
 pub mod report;
 pub mod routes;
+pub mod service;
 pub mod shutdown;
 pub mod site;
 pub mod station;
 pub mod swap;
+pub mod taints;
 pub mod topology;
 pub mod version;
 pub mod warm_up;

@@ -1,5 +1,5 @@
 //! What operators may ask of the worker: the plugin's own routes, on the system server and as
-//! endpoints in Dynamo.
+//! endpoints in Dynamo. ([`taints`] and [`Service::route`] are the host's.)
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,14 +10,16 @@ use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plane::{
     Chunks, Codec, EndpointId, Handler, Request, RouteHandler, ServeOptions, Served,
 };
-use dynamo_host_plugin::Surface;
+use dynamo_host_plugin::{Route, Surface};
 use futures::stream;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
+use crate::service::Service;
 use crate::site::{Site, plugin_failed};
+use crate::taints;
 
 /// The routes of one plugin: those of the version that serves.
 pub struct Routes {
@@ -57,6 +59,10 @@ impl Routes {
             match route.surface {
                 Surface::System => {
                     let path = format!("/engine/{}", route.path);
+                    if [taints::ROUTE, Service::ROUTE].contains(&route.path.as_str()) {
+                        let message = format!("{path} is the host's own route");
+                        return Err(failed(Failure::new(Kind::Conflict, message)));
+                    }
                     if let Err(owner) = self.site.claim(&path, version.plugin()) {
                         tracing::warn!("the plugin {owner} answers {path} already");
                     } else if opened.system.insert(route.path.clone()) {
@@ -102,6 +108,15 @@ impl Routes {
     pub async fn endpoints(&self) -> Vec<Arc<Served>> {
         self.opened.lock().await.endpoints.values().cloned().collect()
     }
+}
+
+/// Of two routes with one path the latter.
+pub(crate) fn last_of_each(mut routes: Vec<Route>) -> Vec<Route> {
+    let mut seen = HashSet::new();
+    routes.reverse();
+    routes.retain(|route| seen.insert((route.surface == Surface::System, route.path.clone())));
+    routes.reverse();
+    routes
 }
 
 /// One route.

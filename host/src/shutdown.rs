@@ -7,9 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use dynamo_host_plane::Served;
 use futures::future::join_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 
+use crate::service::Absence;
 use crate::site::Site;
 use crate::station::Station;
 
@@ -54,43 +58,124 @@ pub struct Patience {
 /// Exit code after a second signal, as a shell reports a process ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
-/// Ends a worker that serves.
-pub async fn drain(site: &Site, stations: &[Arc<Station>], patience: Patience) {
-    site.plane.set_ready(false);
-    let endpoints = join_all(stations.iter().map(|station| station.endpoints())).await;
-    let endpoints: Vec<_> = endpoints.into_iter().flatten().collect();
-    for endpoint in &endpoints {
-        if let Err(error) = endpoint.withdraw().await {
-            tracing::warn!("could not leave discovery: {error}");
+/// How long requests that were handed over may take to be gone, and an endpoint to close after them.
+/// None of it waits for an engine.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// What a worker does to leave.
+#[async_trait]
+pub trait Steps: Sync {
+    /// Leaves discovery. Whatever fails there, the worker goes.
+    async fn unregister(&self);
+    /// Serves on while routers notice.
+    async fn serve_on(&self, grace: Duration);
+    /// Waits for what is in flight; whether nothing is left.
+    async fn finish(&self, drain: Duration) -> bool;
+    /// Ends what is left, so that other workers go on with it.
+    async fn hand_over(&self);
+    /// Refuses requests.
+    async fn close(&self);
+    /// Ends the engine, by its own signal first.
+    async fn stop_engine(&self, patience: Duration);
+    /// Ends the rest.
+    async fn end(&self);
+}
+
+/// Leaves, step by step: the order of `dynamo.sglang` 1.6.1's `shutdown.py` (discovery, grace period,
+/// runtime, engine), in which what outlives the grace period is waited for.
+pub async fn leave(worker: &impl Steps, patience: Patience) {
+    worker.unregister().await;
+    if !patience.grace.is_zero() {
+        worker.serve_on(patience.grace).await;
+    }
+    if !worker.finish(patience.drain).await {
+        worker.hand_over().await;
+    }
+    worker.close().await;
+    worker.stop_engine(patience.engine).await;
+    worker.end().await;
+}
+
+/// A worker that leaves.
+pub struct Departure<'a> {
+    /// What its plugins share.
+    pub site: &'a Site,
+    /// Its plugins.
+    pub stations: &'a [Arc<Station>],
+}
+
+impl Departure<'_> {
+    async fn endpoints(&self) -> Vec<Arc<Served>> {
+        let endpoints = self.stations.iter().map(|station| station.endpoints());
+        join_all(endpoints).await.into_iter().flatten().collect()
+    }
+
+    async fn drained(&self, patience: Duration) -> bool {
+        let drained = self.stations.iter().map(|station| station.served().drain(patience));
+        join_all(drained).await.into_iter().all(|drained| drained)
+    }
+
+    /// Whatever fails from here on fails because we leave.
+    fn say_so(&self) {
+        self.stations.iter().for_each(|station| station.handler().leave());
+    }
+}
+
+#[async_trait]
+impl Steps for Departure<'_> {
+    async fn unregister(&self) {
+        self.site.service.lose(Absence::Leaving).await;
+        for endpoint in self.endpoints().await {
+            if let Err(error) = endpoint.withdraw().await {
+                tracing::warn!("could not leave discovery: {error}");
+            }
         }
     }
-    let in_flight = || stations.iter().map(|station| station.served().in_flight()).sum::<usize>();
-    tracing::info!(
-        in_flight = in_flight(),
-        "left discovery; serving what still comes for {} s",
-        patience.grace.as_secs_f32()
-    );
-    tokio::time::sleep(patience.grace).await;
-    let drained = stations.iter().map(|station| station.served().drain(patience.drain));
-    if !join_all(drained).await.into_iter().all(|drained| drained) {
-        tracing::warn!(
-            in_flight = in_flight(),
-            "requests are still in flight after {} s more: handing them over",
-            patience.drain.as_secs_f32()
+
+    async fn serve_on(&self, grace: Duration) {
+        let in_flight = self.stations.iter().map(|station| station.served().in_flight());
+        tracing::info!(
+            in_flight = in_flight.sum::<usize>(),
+            "left discovery; serving what still comes for {} s",
+            grace.as_secs_f32()
         );
+        tokio::time::sleep(grace).await;
     }
-    // Whatever fails from here on fails because we leave.
-    stations.iter().for_each(|station| station.handler().leave());
-    for station in stations {
-        station.stop_relay().await;
+
+    async fn finish(&self, drain: Duration) -> bool {
+        self.drained(drain).await
     }
-    site.backend.shutdown(patience.engine).await;
-    for endpoint in &endpoints {
-        if let Err(error) = endpoint.close().await {
-            tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());
+
+    async fn hand_over(&self) {
+        self.say_so();
+        let count = self.site.service.hand_over();
+        tracing::warn!("{count} requests are still in flight (--drain-timeout): handing them over");
+        self.drained(CLOSING).await;
+    }
+
+    async fn close(&self) {
+        self.say_so();
+        for endpoint in self.endpoints().await {
+            match timeout(CLOSING, endpoint.close()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!("could not close the endpoint {}: {error}", endpoint.id());
+                }
+                Err(_) => tracing::warn!("the endpoint {} does not close", endpoint.id()),
+            }
         }
     }
-    site.plane.shutdown().await;
+
+    async fn stop_engine(&self, patience: Duration) {
+        for station in self.stations {
+            station.stop_relay().await;
+        }
+        self.site.backend.shutdown(patience).await;
+    }
+
+    async fn end(&self) {
+        self.site.plane.shutdown().await;
+    }
 }
 
 /// Ends the process at the next signal, whatever it is doing, after `tidy`. The engine's guard sees
@@ -101,3 +186,6 @@ pub async fn exit_at_next(signals: &mut Signals, tidy: impl FnOnce()) -> ! {
     tidy();
     std::process::exit(INTERRUPTED)
 }
+
+#[cfg(test)]
+mod tests;

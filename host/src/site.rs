@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::time::Instant;
 
 use dynamo_host_plane::{Discovery, EventPlane, Plane, PlaneConfig, RouteToken};
 use dynamo_host_plugin::{Contact, Failure, Hooks, Plugin, Setup, Start};
@@ -19,7 +20,8 @@ use crate::error::HostError;
 use crate::media::Media;
 use crate::metrics::{Metrics, Recorders};
 use crate::peers::Peers;
-use crate::{kv, topology};
+use crate::service::Service;
+use crate::{kv, taints, topology};
 
 /// One engine, one place in Dynamo, and whatever else a plugin works with.
 pub struct Site {
@@ -33,6 +35,8 @@ pub struct Site {
     pub adapters: Option<Arc<Adapters>>,
     /// Without numbers a worker still serves.
     pub metrics: Option<Arc<Metrics>>,
+    /// Whether the worker is in discovery.
+    pub service: Arc<Service>,
     /// Held while a route runs: what two of them do to an engine at once is nobody's intention.
     pub route_turn: Mutex<()>,
     /// How often the engine was started again.
@@ -74,15 +78,27 @@ impl Site {
         if let Some(setup) = &mut first {
             kv::arrange_forward_pass(setup, plane.instance_id(), &place.scratch()?);
         }
+        let began = Instant::now();
         let backend = Backend::start(first, arguments, place)?;
         backend.ready().await?;
+        let took = began.elapsed();
         let metrics = collect_metrics(&plane);
+        if let Some(metrics) = &metrics
+            && backend.is_ours()
+        {
+            metrics.engine_loaded(took);
+        }
+        let patience = arguments.flags.runtime.drain_timeout;
+        let service = Arc::new(Service::new(plane.clone(), patience));
+        plane.register_report(Service::ROUTE, service.route());
+        plane.register_route(taints::ROUTE, taints::route(service.clone()));
         let site = Site {
             arguments: arguments.clone(),
             plane,
             backend,
             adapters: Adapters::if_enabled(),
             metrics,
+            service,
             route_turn: Mutex::default(),
             generation: AtomicU64::new(0),
             places: StdMutex::default(),
@@ -131,6 +147,7 @@ impl Site {
             metrics: recorders.map(|recorders| Arc::new(recorders) as Arc<_>),
             peers: Some(Arc::new(Peers::new(self.plane.peers(), namespace))),
             media: Some(self.media.clone()),
+            service: Some(self.service.clone()),
         }
     }
 

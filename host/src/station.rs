@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, watch};
 use crate::error::HostError;
 use crate::handler::WorkerHandler;
 use crate::kv::{Facts, KvRelay};
-use crate::metrics::Recorded;
+use crate::metrics::{EngineMetrics, Recorded};
 use crate::routes::Routes;
 use crate::site::{Site, plugin_failed};
 use crate::version::Version;
@@ -58,8 +58,13 @@ impl Station {
             endpoint: endpoint.clone(),
         })?;
         let model = registration::model(&site.arguments);
+        let labels = site.plane.labels(&endpoint, &model);
         if let Some(recorded) = &recorded {
-            recorded.place(site.plane.labels(&endpoint, &model));
+            recorded.place(labels.clone());
+        }
+        // The engine is the first plugin's.
+        if position == 0 {
+            show_engine(site, version.contact(), labels);
         }
         if let Some(metrics) = &site.metrics {
             metrics.serves(plugin.manifest(), plugin.digest());
@@ -69,8 +74,9 @@ impl Station {
             labels: vec![("model".to_owned(), model)],
             ..ServeOptions::default()
         };
-        let handler = Arc::new(WorkerHandler::new(version));
+        let handler = Arc::new(WorkerHandler::new(version, site));
         let served = Arc::new(site.plane.serve(endpoint, handler.clone(), options).await?);
+        site.service.attach(served.clone());
         if let Some(adapters) = site.adapters.as_ref().filter(|_| position == 0) {
             adapters.attach(served.clone());
         }
@@ -109,12 +115,9 @@ impl Station {
         Ok(())
     }
 
-    /// Leaves discovery until [`Station::return_to_service`]: the engine is gone.
-    pub async fn withdraw(&self) {
+    /// The engine is gone, until [`Station::begin_anew`].
+    pub async fn lose_engine(&self) {
         self.serving.send_replace(false);
-        if let Err(error) = self.served.withdraw().await {
-            tracing::warn!("could not leave discovery: {error}");
-        }
         if let Some(kv) = &*self.kv.lock().await {
             kv.engine_is_lost();
         }
@@ -171,11 +174,12 @@ impl Station {
         })
     }
 
-    /// Comes back with an engine that was started again: configured, warmed up and checked anew.
+    /// Gets ready for an engine that was started again: configured, warmed up and checked anew.
+    /// [`Service`](crate::service::Service) brings it back into discovery.
     ///
     /// # Errors
-    /// The plugin or the engine fails, or discovery does not answer.
-    pub async fn return_to_service(&self) -> Result<(), HostError> {
+    /// The plugin or the engine fails.
+    pub async fn begin_anew(&self) -> Result<(), HostError> {
         let _turn = self.turn.lock().await;
         let version = self.handler.current().anew(&self.site).await?;
         version.warm_up().await?;
@@ -184,7 +188,6 @@ impl Station {
             kv.engine_is_back();
         }
         self.probe().await?;
-        self.served.rejoin().await?;
         self.serving.send_replace(true);
         Ok(())
     }
@@ -263,4 +266,15 @@ impl Station {
         let plugin = self.handler.current().plugin().manifest().name.clone();
         HostError::HealthCheck { plugin, failure }
     }
+}
+
+/// What the engine counts is part of what we show, where Dynamo's SGLang backend has it.
+fn show_engine(site: &Site, contact: Option<&Contact>, labels: Vec<(String, String)>) {
+    let Some(metrics) = &site.metrics else { return };
+    metrics.place(labels.clone());
+    let exposition = contact.and_then(|contact| contact.metrics.clone());
+    let Some((client, exposition)) = site.backend.client().zip(exposition) else { return };
+    let failures = metrics.engine_scrape_failures.clone();
+    let numbers = EngineMetrics::new(client, exposition, failures, labels);
+    site.plane.append_metrics(move || numbers.text());
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::adapters::Adapters;
 use crate::cli::health_check;
 use crate::error::HostError;
+use crate::routes::last_of_each;
 use crate::site::{Site, plugin_failed};
 use crate::swap::Tally;
 use crate::warm_up;
@@ -54,7 +55,7 @@ impl Version {
         let configured = plugin.configure(&settings, report).await.map_err(failed)?;
         let own = serde_json::from_slice(&configured.health_check)
             .map_err(|error| failed(Failure::internal(format!("health check: {error}"))))?;
-        let routes = plugin.routes().await;
+        let routes = plugin.routes(&configured.state).await;
         let routes = routes.map_err(|failure| plugin_failed(&plugin, "list-routes", failure))?;
         let adapters = site.adapters.as_deref().map(Adapters::names).unwrap_or_default();
         let worker =
@@ -65,7 +66,7 @@ impl Version {
             artifact,
             contact,
             registration: configured.registration,
-            routes,
+            routes: last_of_each(routes),
             // The operator's, or else the plugin's.
             health_check: health_check::choose(arguments.health_check.as_ref(), own),
             warm_up: configured.warm_up,
@@ -101,6 +102,11 @@ impl Version {
     pub async fn warm_up(&self) -> Result<(), HostError> {
         let warmed = warm_up::run(&self.worker, self.warm_up.clone()).await;
         warmed.map_err(|failure| plugin_failed(&self.plugin, "warm-up", failure))
+    }
+
+    /// How it meets the engine.
+    pub fn contact(&self) -> Option<&Contact> {
+        self.contact.as_ref()
     }
 
     /// The code.

@@ -9,8 +9,8 @@ A vector says what Dynamo's Python worker was given and what it did: which keywo
 called its in-process engine with, which chunks it yielded, how it failed. Ours talks to the engine
 over HTTP, so an expected call becomes the HTTP request with the same meaning; `case_of` and what it
 calls say how, line by line. Requests for images and videos are in media.py, what multimodal workers do
-in multimodal.py, what a worker does beside requests in endpoints.py, what comes of its command line in
-command_line.py. tests/vectors/README.md describes the vectors, tests/cases/README.md the cases.
+in multimodal.py, what a worker does beside requests in endpoints.py and routes.py, what becomes
+of a client that leaves in cancellation.py, what comes of its command line in command_line.py. tests/vectors/README.md describes the vectors, tests/cases/README.md the cases.
 
 A vector that cannot be a case is left out, with its reason in the summary. Two kinds of reasons:
 HTTP cannot express it (listed in tests/cases/ODDITIES.md), which is fine, or this script does not
@@ -23,12 +23,14 @@ import re
 import sys
 from pathlib import Path
 
+import cancellation
 import command_line
 import endpoints
 import layout
 import media
 import multimodal
 import places
+import routes
 import template
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +41,9 @@ SETS = {
     "decode_aggregated.json": "decode",
     "decode_disagg.json": "decode",
     "decode_native_passthrough.json": "decode",
-    "endpoints.json": "decode",
+    "engine_routes.json": "decode",
     "lora.json": "decode",
+    "cancellation.json": "decode",
     "decode_text_mode.json": "decode",
     "prefill.json": "prefill",
     "embedding.json": "embedding",
@@ -96,6 +99,10 @@ def case_of(vector):
           "obtained", "notes")
     if vector["kind"] == "endpoint":
         return endpoints.case_of(vector, LeftOut, known)
+    if routes.is_one(vector):
+        return routes.case_of(vector, LeftOut, known)
+    if vector["kind"] == "cancellation":
+        return cancellation.case_of(vector, sys.modules[__name__])
     if vector["kind"] == "cli":
         return command_line.case_of(vector, LeftOut, known)
     if places.is_one(vector):

@@ -7,11 +7,15 @@
 
 pub mod content_type;
 mod gather;
+mod held;
 
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use bytes::Bytes;
 
 pub use gather::{Gather, TooLarge};
+pub use held::{Holdings, holdings};
+
+use held::Held;
 
 /// An image, a video, or whatever else the host holds.
 #[derive(Clone, Debug)]
@@ -19,6 +23,7 @@ pub struct Blob {
     content_type: String,
     pieces: Vec<Bytes>,
     size: u64,
+    _held: Held,
 }
 
 impl Blob {
@@ -29,7 +34,7 @@ impl Blob {
 
     fn of_pieces(content_type: String, pieces: Vec<Bytes>) -> Self {
         let size = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Blob { content_type, pieces, size }
+        Blob { content_type, pieces, size, _held: Held::new(size) }
     }
 
     /// The media type, in lower case and without parameters; `application/octet-stream` if neither

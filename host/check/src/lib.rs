@@ -21,6 +21,7 @@ mod peers;
 mod report;
 mod runner;
 mod script;
+mod service;
 mod values;
 mod verdict;
 

@@ -2,10 +2,12 @@
 //! engine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dynamo_host_plugin::{
-    EngineReport, Failure, Fresh, Hooks, Input, MetricSink, Plugin, Registration, Setup, Start,
+    EngineReport, Failure, Fault, Fresh, Hooks, Input, MetricSink, Plugin, Registration, Setup,
+    Start,
 };
 use dynamo_host_request::{Codec, FreshSource, Incoming, Worker};
 use serde_json::{Map, Value, json};
@@ -16,6 +18,7 @@ use crate::adapters::ScriptedAdapters;
 use crate::case::{self, Case};
 use crate::compare::Difference;
 use crate::script::{Control, Pace, Script};
+use crate::service::ScriptedService;
 use crate::values;
 use crate::verdict::{self, Observed};
 
@@ -24,20 +27,23 @@ pub(crate) struct Runner {
     plugin: Plugin,
     control: Control,
     adapters: ScriptedAdapters,
+    service: ScriptedService,
 }
 
 impl Runner {
     pub(crate) fn new(plugin: Plugin) -> Self {
         let control = Control::default();
         let adapters = ScriptedAdapters::default();
+        let service = ScriptedService::default();
         plugin.connect(Hooks {
             adapters: Some(Arc::new(adapters.clone())),
             engine: Some(Arc::new(control.clone())),
             metrics: Some(Arc::new(NoMetrics)),
             peers: Some(Arc::new(control.clone())),
             media: Some(Arc::new(control.clone())),
+            service: Some(Arc::new(service.clone())),
         });
-        Runner { plugin, control, adapters }
+        Runner { plugin, control, adapters, service }
     }
 
     /// Every difference between what `case` expects and what comes of it.
@@ -62,6 +68,7 @@ impl Runner {
         let script = Script::new(&case.exchanges, pace);
         self.control.play(&script);
         self.adapters.play(&script, case.adapters.as_deref());
+        self.service.play(&script, &case.away);
         if let Err(failure) = self.stages(case, &script, &mut observed).await {
             observed.failure = Some(failure);
         }
@@ -92,7 +99,15 @@ impl Runner {
             .filter_map(|request| document("warm_up", request, observed))
             .collect();
         observed.warm_up = Some(warm_up.into());
+        let listed = match case.routes.as_slice() {
+            [] => Vec::new(),
+            _ => self.plugin.routes(&configured.state).await?,
+        };
         for route in &case.routes {
+            if listed.iter().all(|other| other.path != route.path) {
+                let place = format!("route {}", route.path);
+                observed.defects.push(Difference::new(place, "a route of the worker's", "none"));
+            }
             let body = route.body.to_string().into_bytes();
             let answer = self.plugin.handle_route(&route.path, &configured.state, &body).await?;
             let answer = document("route", &answer, observed).unwrap_or_default();
@@ -178,6 +193,8 @@ impl MetricSink for NoMetrics {
     fn record(&self, _metric: u32, _value: f64, _labels: &[String]) {}
 
     fn instance_grew(&self, _bytes: usize) {}
+
+    fn called(&self, _export: &'static str, _computed: Duration, _fault: Option<Fault>) {}
 }
 
 fn fresh(fresh: &case::Fresh) -> Fresh {
@@ -232,6 +249,7 @@ fn setup(setup: Option<Setup>) -> Value {
         "ready": setup.contact.ready,
         "reports": setup.contact.reports,
         "model_files": setup.contact.model_files,
+        "metrics": setup.contact.metrics.map(|of| json!({"path": of.path, "prefix": of.prefix})),
     })
 }
 

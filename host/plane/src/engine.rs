@@ -17,6 +17,7 @@ use dynamo_runtime::pipeline::{ManyOut, SingleIn};
 use dynamo_runtime::protocols::annotated::Annotated;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::flight::{Flight, Flights};
 use crate::frame::{Item, RawRequest, chunk_value};
@@ -27,6 +28,47 @@ use crate::handler::{Cancelled, Chunks, Codec, Handler, Request};
 pub(crate) struct Engine {
     handler: Arc<dyn Handler>,
     flights: Flights,
+    checks: Checks,
+}
+
+/// How many health checks in a row have failed. Clones are one count.
+#[derive(Clone, Debug)]
+pub(crate) struct Checks(watch::Sender<u32>);
+
+impl Checks {
+    fn new() -> Self {
+        Checks(watch::Sender::new(0))
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<u32> {
+        self.0.subscribe()
+    }
+
+    /// A check, which has failed unless it [`Check::passed`].
+    fn begin(&self) -> Check {
+        Check { checks: self.clone(), passed: false }
+    }
+}
+
+struct Check {
+    checks: Checks,
+    passed: bool,
+}
+
+impl Check {
+    fn passed(&mut self) {
+        self.passed = true;
+        self.checks.0.send_if_modified(|failed| std::mem::take(failed) != 0);
+    }
+}
+
+impl Drop for Check {
+    /// Also where Dynamo's canary loses its patience, and drops what it asked.
+    fn drop(&mut self) {
+        if !self.passed {
+            self.checks.0.send_modify(|failed| *failed = failed.saturating_add(1));
+        }
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -37,15 +79,21 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     pub(crate) fn new(handler: Arc<dyn Handler>, flights: Flights) -> Self {
-        Engine { handler, flights }
+        Engine { handler, flights, checks: Checks::new() }
+    }
+
+    pub(crate) fn checks(&self) -> &Checks {
+        &self.checks
     }
 
     /// Runs the health-check payload through the handler up to its first chunk.
     pub(crate) async fn probe(&self, payload: &Value) -> Result<(), Failure> {
+        let mut check = self.checks.begin();
         let request = SingleIn::new(());
         let mut items = self.answer(probe(payload, request.context())?, None).await?;
         match items.next().await {
             Some(Item::Chunk(_)) => {
+                check.passed();
                 // The engine finishes what it began, as after Dynamo's own canary.
                 tokio::spawn(items.for_each(|_| std::future::ready(())));
                 Ok(())
@@ -101,20 +149,30 @@ impl AsyncEngine<SingleIn<Value>, ManyOut<Annotated<Value>>, anyhow::Error> for 
         &self,
         request: SingleIn<Value>,
     ) -> anyhow::Result<ManyOut<Annotated<Value>>> {
+        let mut check = Some(self.checks.begin());
         let context = request.context();
         let answer = match probe(&request, context.clone()) {
             Ok(request) => self.answer(request, None).await,
             Err(failure) => Err(failure),
         };
         let items =
-            answer.map_err(|failure| crate::failure::typed(&failure))?.map(|item| match item {
-                Item::Chunk(chunk) => match chunk_value(&chunk) {
-                    Ok(value) => Annotated::from_data(value),
-                    Err(error) => crate::failure::item(&Failure::internal(error.to_string())),
+            answer.map_err(|failure| crate::failure::typed(&failure))?.map(
+                move |item| match item {
+                    Item::Chunk(chunk) => match chunk_value(&chunk).inspect(|_| pass(&mut check)) {
+                        Ok(value) => Annotated::from_data(value),
+                        Err(error) => crate::failure::item(&Failure::internal(error.to_string())),
+                    },
+                    Item::Failed(failure) => crate::failure::item(&failure),
                 },
-                Item::Failed(failure) => crate::failure::item(&failure),
-            });
+            );
         Ok(ResponseStream::new(Box::pin(items), context))
+    }
+}
+
+/// The first chunk tells.
+fn pass(check: &mut Option<Check>) {
+    if let Some(mut check) = check.take() {
+        check.passed();
     }
 }
 
@@ -280,6 +338,22 @@ mod tests {
         for (what, kind) in kinds {
             assert_eq!(engine.probe(&json!(what)).await.unwrap_err().kind, kind);
         }
+    }
+
+    #[tokio::test]
+    async fn checks_that_fail_in_a_row_are_counted() {
+        let engine = engine();
+        let failed = engine.checks().watch();
+        for (what, count) in [("fail later", 0), ("refuse", 1), ("nothing", 2), ("answer", 0)] {
+            let request = SingleIn::new(json!(what));
+            let answer: anyhow::Result<ManyOut<Annotated<Value>>> = engine.generate(request).await;
+            if let Ok(mut answer) = answer {
+                answer.next().await;
+            }
+            assert_eq!(*failed.borrow(), count, "{what}");
+        }
+        assert!(engine.probe(&json!("panic")).await.is_err());
+        assert_eq!(*failed.borrow(), 1);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! One endpoint being served: its records in discovery, its health, its requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use dynamo_host_failure::Failure;
 use dynamo_runtime::DistributedRuntime;
 use dynamo_runtime::component::{self, Endpoint, Instance};
 use dynamo_runtime::config::HealthStatus;
-use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec};
+use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec, ModelCardInstanceId};
 use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler, RequestPlanePayloadCodec};
 use dynamo_runtime::pipeline::{ManyOut, ServiceEngine, SingleIn};
 use dynamo_runtime::slug::Slug;
 use dynamo_runtime::traits::DistributedRuntimeProvider;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::card::AdapterFacts;
 use crate::engine::Engine;
@@ -217,11 +217,22 @@ impl Served {
         if let Some(payload) = &self.options.health_payload {
             self.engine.probe(payload).await?;
         }
+        self.set_ready();
+        Ok(())
+    }
+
+    /// Makes the endpoint ready for `/health` without a probe: somebody has just seen it answer.
+    pub fn set_ready(&self) {
         let health = self.endpoint().drt().system_health();
         let health = health.lock();
         health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::Ready);
         health.release_endpoint_readiness(&self.id.endpoint);
-        Ok(())
+    }
+
+    /// How many health checks in a row have failed, Dynamo's canary and [`Served::probe`] together.
+    /// Zero again with the first that passes.
+    pub fn failed_checks(&self) -> watch::Receiver<u32> {
+        self.engine.checks().watch()
     }
 
     /// Publishes the model card, and the endpoint before it if it had left: from here on frontends
@@ -249,7 +260,17 @@ impl Served {
         self.leave(&mut records).await
     }
 
-    /// Comes back after [`Served::withdraw`], the card last. Does nothing after
+    /// Leaves discovery as [`Served::withdraw`] does, and stays ready: the worker is well, and somebody
+    /// wants it to rest.
+    ///
+    /// # Errors
+    ///
+    /// Discovery does not answer. What was not removed is tried again by the next call.
+    pub async fn hide(&self) -> Result<(), PlaneError> {
+        self.leave(&mut *self.records.lock().await).await
+    }
+
+    /// Comes back after [`Served::withdraw`] or [`Served::hide`], the card last. Does nothing after
     /// [`Served::close`]. Health follows with the next [`Served::probe`].
     ///
     /// # Errors
@@ -292,6 +313,35 @@ impl Served {
             self.unregister_card(listed).await?;
         }
         records.adapters.remove(name);
+        Ok(())
+    }
+
+    /// Marks the worker for routers (`runtime_config.taints` of its card), in place of the marks it
+    /// had.
+    ///
+    /// # Errors
+    ///
+    /// The worker has no card, a mark is one of Dynamo's own (`dynamo.topology/`), or discovery does
+    /// not answer.
+    pub async fn set_taints(&self, taints: BTreeSet<String>) -> Result<(), PlaneError> {
+        let mut records = self.records.lock().await;
+        let Some(card) = &mut records.card else {
+            let error = anyhow::anyhow!("the worker has no card of its own");
+            return Err(self.refused("mark the worker", &error));
+        };
+        card["runtime_config"]["taints"] = taints.iter().cloned().collect();
+        if let Some(DiscoveryInstance::Model { .. }) = &records.listed {
+            let id = ModelCardInstanceId {
+                namespace: self.id.namespace.clone(),
+                component: self.id.component.clone(),
+                endpoint: self.id.endpoint.clone(),
+                instance_id: self.endpoint().drt().connection_id(),
+                model_suffix: None,
+            };
+            let discovery = self.endpoint().drt().discovery();
+            let updated = discovery.update_model_taints(id, taints.into_iter().collect()).await;
+            updated.map_err(|error| self.refused("mark the worker", &error))?;
+        }
         Ok(())
     }
 

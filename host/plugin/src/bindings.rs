@@ -16,6 +16,9 @@ wasmtime::component::bindgen!({
         "dynamo:worker/handles.[method]reply.next": async | trappable,
         "dynamo:worker/media.fetch": async | trappable,
         "dynamo:worker/media.store": async | trappable,
+        "dynamo:worker/service.leave": async | trappable,
+        "dynamo:worker/service.rejoin": async | trappable,
+        "dynamo:worker/service.drain": async | trappable,
     },
     exports: { default: async },
     with: {
@@ -40,7 +43,7 @@ pub mod routed {
 }
 
 pub use dynamo::worker::{
-    adapters, calls, engine, handles, log, media, metrics, peers, prompt, types,
+    adapters, calls, engine, handles, log, media, metrics, peers, prompt, service, types,
 };
 pub use exports::dynamo::worker::worker as contract;
 pub use routed::exports::dynamo::worker::routes;

@@ -21,6 +21,8 @@ pub(crate) struct Deadline {
 struct Turn {
     /// When the call must have ended.
     end: Instant,
+    /// How much of it has passed in host calls.
+    waited: Duration,
     /// Held while a call computes that has taken long.
     place: Option<Place>,
     /// Set when the call has queued for its turn, until it has gone on.
@@ -34,7 +36,8 @@ pub(crate) struct PastDeadline;
 
 impl Deadline {
     pub(crate) fn after(time: Duration, lane: Lane) -> Self {
-        let turn = Turn { end: Instant::now() + time, place: None, queued: false };
+        let end = Instant::now() + time;
+        let turn = Turn { end, waited: Duration::ZERO, place: None, queued: false };
         Deadline { lane, turn: Arc::new(Mutex::new(turn)) }
     }
 
@@ -42,6 +45,7 @@ impl Deadline {
     pub(crate) fn set_after(&self, time: Duration) {
         let mut turn = self.turn();
         turn.end = Instant::now() + time;
+        turn.waited = Duration::ZERO;
         turn.queued = false;
     }
 
@@ -50,13 +54,22 @@ impl Deadline {
         self.turn().place = None;
     }
 
+    /// How much of the call has passed in host calls.
+    pub(crate) fn waited(&self) -> Duration {
+        self.turn().waited
+    }
+
     /// Waits for what a call asks of the host. The plugin does not compute meanwhile: the time is
     /// given back to it, its place to others.
     pub(crate) async fn suspend<T>(&self, host_call: impl Future<Output = T>) -> T {
         self.give_way();
         let asked = Instant::now();
         let answer = host_call.await;
-        self.turn().end += asked.elapsed();
+        let mut turn = self.turn();
+        let waited = asked.elapsed();
+        turn.end += waited;
+        turn.waited += waited;
+        drop(turn);
         answer
     }
 

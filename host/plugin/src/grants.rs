@@ -18,12 +18,21 @@ pub enum Grant {
     Peers,
     /// Fetch what clients link to, and store what the engine makes.
     Media,
+    /// Take the worker out of discovery and bring it back.
+    Service,
 }
 
 impl Grant {
     /// Every grant this host can give.
-    pub const ALL: [Grant; 6] =
-        [Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters, Grant::Peers, Grant::Media];
+    pub const ALL: [Grant; 7] = [
+        Grant::Log,
+        Grant::Engine,
+        Grant::Metrics,
+        Grant::Adapters,
+        Grant::Peers,
+        Grant::Media,
+        Grant::Service,
+    ];
 
     /// The interface's name in the contract.
     pub const fn interface(self) -> &'static str {
@@ -34,6 +43,7 @@ impl Grant {
             Grant::Adapters => "adapters",
             Grant::Peers => "peers",
             Grant::Media => "media",
+            Grant::Service => "service",
         }
     }
 }
@@ -46,7 +56,9 @@ impl fmt::Display for Grant {
 
 /// A name that is no grant.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no grant `{0}`: the grants are log, engine, metrics, adapters, peers and media")]
+#[error(
+    "there is no grant `{0}`: the grants are log, engine, metrics, adapters, peers, media and service"
+)]
 pub struct UnknownGrant(String);
 
 impl FromStr for Grant {
@@ -91,9 +103,10 @@ impl fmt::Display for Grants {
 
 impl Default for Grants {
     /// The least a worker type can do with, and what can do no harm: the log and the metrics, both
-    /// bounded by the host; the engine, which a plan may send anything to anyway; adapters, which are
-    /// off unless the operator turns them on. Not what leads to other machines: peers and media.
+    /// bounded by the host; the engine, which a plan may send anything to anyway; the worker's own place
+    /// in discovery, which only routes touch; adapters, which are off unless the operator turns them on.
+    /// Not what leads to other machines: peers and media.
     fn default() -> Self {
-        Grants::only([Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters])
+        Grants::only([Grant::Log, Grant::Engine, Grant::Metrics, Grant::Adapters, Grant::Service])
     }
 }

@@ -1,18 +1,22 @@
 //! The host's side of what a plugin imports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::{
-    adapters, calls, engine, handles, log, media, metrics, peers, prompt, types,
+    adapters, calls, engine, handles, log, media, metrics, peers, prompt, service, types,
 };
 use crate::deadline::Deadline;
 use crate::limits::Limiter;
 use crate::wasi::Stderr;
-use crate::{AdapterStore, Call, Failure, Grant, Grants, Held, Limits, MediaAccess, PeerCalls};
+use crate::{
+    AdapterStore, Call, Failure, Grant, Grants, Held, Limits, MediaAccess, PeerCalls,
+    ServiceControl,
+};
 
 /// Sends a plugin's control calls to the engine.
 #[async_trait]
@@ -40,6 +44,35 @@ pub trait MetricSink: Send + Sync + 'static {
 
     /// An instance's linear memory now has so many bytes.
     fn instance_grew(&self, bytes: usize);
+
+    /// A call of an export has ended. `computed` is how long it took without what it waited for in host
+    /// calls, `fault` how the plugin's code failed, if it did.
+    fn called(&self, export: &'static str, computed: Duration, fault: Option<Fault>);
+}
+
+/// How a plugin's code fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It trapped.
+    Trap,
+    /// It did not return in time.
+    Deadline,
+    /// It asked for more memory than it may have.
+    Memory,
+    /// There was no instance left for it.
+    Full,
+}
+
+impl Fault {
+    /// Its name, as a label of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fault::Trap => "trap",
+            Fault::Deadline => "deadline",
+            Fault::Memory => "memory",
+            Fault::Full => "full",
+        }
+    }
 }
 
 /// Where the granted imports lead. An import without a hook traps: nothing is granted that the
@@ -56,6 +89,8 @@ pub struct Hooks {
     pub peers: Option<Arc<dyn PeerCalls>>,
     /// Where images and videos come from and go to.
     pub media: Option<Arc<dyn MediaAccess>>,
+    /// The worker's place in discovery.
+    pub service: Option<Arc<dyn ServiceControl>>,
 }
 
 impl std::fmt::Debug for Hooks {
@@ -66,6 +101,7 @@ impl std::fmt::Debug for Hooks {
             .field("adapters", &self.adapters.is_some())
             .field("peers", &self.peers.is_some())
             .field("media", &self.media.is_some())
+            .field("service", &self.service.is_some())
             .finish()
     }
 }
@@ -158,6 +194,9 @@ pub(crate) fn linker(
     }
     if grants.has(Grant::Media) {
         media::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
+    }
+    if grants.has(Grant::Service) {
+        service::add_to_linker::<State, HasState>(&mut linker, |state| state)?;
     }
     if grants.has(Grant::Metrics) {
         metrics::add_to_linker::<State, HasState>(&mut linker, |state| state)?;

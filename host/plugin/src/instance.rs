@@ -1,12 +1,12 @@
 //! One instance at work: calls with a deadline, and what became of those that did not end well.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Engine, Store};
 
 use crate::deadline::{Deadline, PastDeadline, TICKS_IN_A_ROW};
-use crate::imports::{Hooks, State};
+use crate::imports::{Fault, Hooks, State};
 use crate::lane::Lane;
 use crate::{Failure, Kind, Limits};
 
@@ -45,7 +45,11 @@ impl<E> Instance<E> {
         deadline.give_way();
         let exports = match instantiated {
             Ok(exports) => exports,
-            Err(error) => return Err(explain(&mut store, plugin, "instantiation", limits, &error)),
+            Err(error) => {
+                let (failure, fault) = explain(&mut store, plugin, "instantiation", limits, &error);
+                called(&store, "instantiation", Duration::ZERO, Some(fault));
+                return Err(failure);
+            }
         };
         let (plugin, limits) = (plugin.clone(), limits.clone());
         Ok(Instance { store, exports, plugin, limits, deadline, spent: false })
@@ -96,17 +100,30 @@ impl<E> Instance<E> {
         self.store.set_epoch_deadline(TICKS_IN_A_ROW);
         // Unless the call returns, the store is in an unknown state: also when the future is dropped.
         self.spent = true;
-        let called = tokio::time::timeout(in_all, call(&mut self.store, &self.exports)).await;
+        let began = Instant::now();
+        let done = tokio::time::timeout(in_all, call(&mut self.store, &self.exports)).await;
         self.deadline.give_way();
-        let error = match called {
+        let computed = began.elapsed().saturating_sub(self.deadline.waited());
+        let error = match done {
             Ok(Ok(returned)) => {
                 self.spent = false;
+                called(&self.store, export, computed, None);
                 return Ok(returned);
             }
             Ok(Err(error)) => error,
             Err(_) => PastDeadline.into(),
         };
-        Err(explain(&mut self.store, &self.plugin, export, &self.limits, &error))
+        let store = &mut self.store;
+        let (failure, fault) = explain(store, &self.plugin, export, &self.limits, &error);
+        called(store, export, computed, Some(fault));
+        Err(failure)
+    }
+}
+
+/// Counts a call.
+fn called(store: &Store<State>, export: &'static str, computed: Duration, fault: Option<Fault>) {
+    if let Some(sink) = &store.data().hooks.metrics {
+        sink.called(export, computed, fault);
     }
 }
 
@@ -117,20 +134,21 @@ fn explain(
     during: &str,
     limits: &Limits,
     error: &wasmtime::Error,
-) -> Failure {
+) -> (Failure, Fault) {
     let state = store.data();
-    let (kind, reason) = if error.is::<PastDeadline>() {
-        (Kind::DeadlineExceeded, "did not return in time".to_owned())
+    let (kind, fault, reason) = if error.is::<PastDeadline>() {
+        (Kind::DeadlineExceeded, Fault::Deadline, "did not return in time".to_owned())
     } else if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         let full = format!("all {} plugin instances are in use", limits.instances);
-        return Failure::new(Kind::CapacityExhausted, full);
+        return (Failure::new(Kind::CapacityExhausted, full), Fault::Full);
     } else if state.limiter.refused {
         let mebibytes = limits.memory_bytes >> 20;
-        (Kind::Internal, format!("asked for more than its {mebibytes} MiB of memory"))
+        let reason = format!("asked for more than its {mebibytes} MiB of memory");
+        (Kind::Internal, Fault::Memory, reason)
     } else {
-        (Kind::Internal, format!("trapped: {}", error.root_cause()))
+        (Kind::Internal, Fault::Trap, format!("trapped: {}", error.root_cause()))
     };
     let said = state.stderr.take();
     tracing::error!(target: "plugin", plugin, during, said, "plugin {reason}\n{error:?}");
-    Failure::new(kind, format!("plugin {plugin} {reason} in `{during}`"))
+    (Failure::new(kind, format!("plugin {plugin} {reason} in `{during}`")), fault)
 }

@@ -35,6 +35,7 @@ mod peers;
 mod plugin;
 mod routes;
 mod runtime;
+mod service;
 mod session;
 mod wasi;
 
@@ -43,20 +44,20 @@ pub use artifact::Artifact;
 pub use background::give_way;
 pub use bindings::adapters::Adapter;
 pub use bindings::contract::{
-    Configured, Contact, Ending, Input, Instrument, Isolation, Manifest, Metric, Registration,
-    Setup, Start,
+    Configured, Contact, Ending, Exposition, Input, Instrument, Isolation, Manifest, Metric,
+    Registration, Setup, Start,
 };
 pub use bindings::routes::{Route, Surface};
 pub use bindings::types::{EngineReport, Fresh, Request};
 pub use cache::{Cache, CacheError};
 pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Output, Source, Step};
-pub use dynamo_host_blob::Blob;
+pub use dynamo_host_blob::{Blob, holdings};
 pub use dynamo_host_failure::{Failure, Kind};
 pub use dynamo_host_trust::{Digest, Distrust, PublicKey, Trust};
 pub use families::{family_name, is_dynamos};
 pub use grants::{Grant, Grants, UnknownGrant};
 pub use held::Held;
-pub use imports::{EngineControl, EngineReply, Hooks, MetricSink};
+pub use imports::{EngineControl, EngineReply, Fault, Hooks, MetricSink};
 pub use inspect::{Import, Interfaces, Standing};
 pub use limits::Limits;
 pub use load::LoadError;
@@ -64,4 +65,5 @@ pub use media::{MediaAccess, MediaLimits};
 pub use peers::{PeerCalls, PeerChunks};
 pub use plugin::Plugin;
 pub use runtime::{Runtime, RuntimeError};
+pub use service::ServiceControl;
 pub use session::{ResponsePlan, Session};

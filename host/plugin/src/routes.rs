@@ -6,18 +6,21 @@ use crate::instance::Instance;
 use crate::{Failure, Kind, Plugin};
 
 impl Plugin {
-    /// The routes of the worker's own; none if the plugin does not export the interface.
+    /// The routes of the worker's own; none if the plugin does not export the interface. `state` is
+    /// what `configure` made.
     ///
     /// # Errors
-    /// The failure of the plugin's code.
-    pub async fn routes(&self) -> Result<Vec<Route>, Failure> {
+    /// The plugin's own failure, or that of its code.
+    #[expect(clippy::ptr_arg, reason = "the generated bindings take no slice")]
+    pub async fn routes(&self, state: &Vec<u8>) -> Result<Vec<Route>, Failure> {
         let Some(mut instance) = self.routed().await? else { return Ok(Vec::new()) };
         let within = instance.limits().startup_call;
         instance
             .run("list-routes", within, async |store, routed| {
-                routed.dynamo_worker_routes().call_list_routes(store).await
+                routed.dynamo_worker_routes().call_list_routes(store, state).await
             })
-            .await
+            .await?
+            .map_err(Failure::from)
     }
 
     /// Answers a call of the route `path` with JSON. `state` is what `configure` made, `body` is

@@ -49,7 +49,7 @@ async fn routed() -> (Plugin, Vec<u8>) {
 async fn a_route_is_answered_with_the_workers_state() {
     let (plugin, state) = routed().await;
     let paths: Vec<String> =
-        plugin.routes().await.unwrap().into_iter().map(|route| route.path).collect();
+        plugin.routes(&state).await.unwrap().into_iter().map(|route| route.path).collect();
     assert_eq!(paths, ["echo", "status", "loop"]);
     let answer = plugin.handle_route("echo", &state, &br#"{"a":1}"#.to_vec()).await.unwrap();
     assert_eq!(answer, br#"{"body":{"a":1},"model":"a model"}"#);
@@ -78,7 +78,7 @@ async fn a_route_that_fails_says_how() {
 #[tokio::test]
 async fn most_plugins_have_none() {
     let plugin = misbehave(Limits { instances: 8, ..Limits::default() }).await;
-    assert!(plugin.routes().await.unwrap().is_empty());
+    assert!(plugin.routes(&vec![0xc0]).await.unwrap().is_empty());
     let failure = plugin.handle_route("echo", &vec![0xc0], &b"{}".to_vec()).await.unwrap_err();
     assert_eq!(failure.kind, Kind::NotFound);
 }

@@ -32,9 +32,10 @@ pub fn resolve(
     environment: &Environment,
 ) -> Result<Arguments, UsageError> {
     let command = Flags::command().mut_args(|flag| flag.hide_env_values(true));
+    let mut warnings = Vec::new();
+    let environment = &without_bad_grace(environment, &mut warnings);
     let Words { host, engine, given } = sort(&command, words, environment);
     let (mut flags, matches) = parse(&command, host, &given)?;
-    let mut warnings = Vec::new();
     let (mut engine, config_file) = engine_words(engine, &flags, &given, &command)?;
 
     let asked_for = choose(&flags, &given, &engine)?;
@@ -206,6 +207,19 @@ fn namespace(flags: &Flags, environment: &Environment) -> String {
 }
 
 /// Says what works, but not as the operator may think, or not for long.
+/// A grace period that is no number is Dynamo's default, with a warning
+/// (`get_grace_period_seconds`). That is so for the variable only: the flag is ours.
+fn without_bad_grace(environment: &Environment, warnings: &mut Vec<String>) -> Environment {
+    const NAME: &str = "DYN_GRACEFUL_SHUTDOWN_GRACE_PERIOD_SECS";
+    match environment.get(NAME) {
+        Some(text) if text.trim().parse::<f64>().is_err() => {
+            warnings.push(format!("{NAME}={text} is not a number of seconds: it is 5"));
+            environment.without(NAME)
+        }
+        _ => environment.clone(),
+    }
+}
+
 fn warn(flags: &Flags, given: &Given, environment: &Environment, warnings: &mut Vec<String>) {
     if flags.frontend.use_sglang_tokenizer {
         warnings.push(format!(

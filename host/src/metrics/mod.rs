@@ -1,21 +1,43 @@
-//! The numbers the host adds to `/metrics`: its own, and those its plugins record.
+//! The numbers the host adds to `/metrics`: its own, those its plugins record, and those of its engine.
+//!
+//! | families | from |
+//! | --- | --- |
+//! | `dynamo_component_*`, `dynamo_work_handler_*`, `dynamo_engine_request`, `dynamo_request_queue`, `dynamo_rejection_*`, `dynamo_transport_*`, `dynamo_tokio_*` | Dynamo's runtime, which serves `/metrics` |
+//! | `dynamo_component_model_load_time_seconds` | [`Metrics::engine_loaded`], as Dynamo's own workers |
+//! | `dynamo_embedding_*` and others of Dynamo's workers | a plugin in the place of one ([`Recorded`]) |
+//! | `sglang:*`, `llamacpp:*` | the engine, asked when somebody asks us ([`EngineMetrics`]) |
+//! | `dynamo_host_engine_load_seconds`, `_restarts_total`, `_scrape_failures_total` | the host, of its engine |
+//! | `dynamo_host_media_blobs`, `_bytes` | the host: images and videos it holds for plugins |
+//! | `dynamo_host_plugin_info`, `_memory_peak_bytes`, `_values_dropped_total` | the host, of its plugins |
+//! | `dynamo_host_plugin_calls_total`, `_compute_seconds_total`, `_faults_total` | the host, of each call of an export |
+//! | `dynamo_host_plugin_*` | a plugin's own |
 
+mod calls;
+mod engine;
+mod exposition;
 mod kv;
 mod recorded;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use dynamo_host_kv::Counters;
-use dynamo_host_plugin::Manifest;
+use dynamo_host_plugin::{Manifest, holdings};
 use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{
-    Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+pub use engine::EngineMetrics;
 pub use kv::KvGauges;
 pub use recorded::{Recorded, Recorders};
+
+use calls::Calls;
+
+/// Dynamo's name for the time an engine takes to load.
+const LOAD_TIME: &str = "dynamo_component_model_load_time_seconds";
 
 /// What the host itself counts, and what its plugins record.
 pub struct Metrics {
@@ -28,6 +50,16 @@ pub struct Metrics {
     pub refusals: IntCounterVec,
     /// Versions that were sent back, by the plugin and who did it.
     pub rollbacks: IntCounterVec,
+    /// Times the engine's own numbers could not be had.
+    pub engine_scrape_failures: IntCounter,
+    engine_load: Gauge,
+    /// The same under Dynamo's name.
+    load_time: Gauge,
+    /// What Dynamo says of the place of the engine's numbers.
+    place: OnceLock<Vec<(String, String)>>,
+    blobs: IntGauge,
+    blob_bytes: IntGauge,
+    calls: Calls,
     info: IntGaugeVec,
     largest_instance: IntGauge,
     bounds: Arc<Bounds>,
@@ -89,6 +121,21 @@ impl Metrics {
         for counter in [&swaps, &refusals, &rollbacks] {
             registry.register(Box::new(counter.clone()))?;
         }
+        let engine_load = Gauge::new(
+            "dynamo_host_engine_load_seconds",
+            "How long the engine took to become ready, the last time",
+        )?;
+        let load_time = Gauge::new(LOAD_TIME, "How long the engine took to become ready")?;
+        let engine_scrape_failures = IntCounter::new(
+            "dynamo_host_engine_scrape_failures_total",
+            "Times the engine's own numbers could not be had",
+        )?;
+        let blobs = IntGauge::new("dynamo_host_media_blobs", "Images and videos held for plugins")?;
+        let blob_bytes = IntGauge::new("dynamo_host_media_bytes", "Bytes of images and videos")?;
+        let calls = Calls::register(&registry)?;
+        registry.register(Box::new(engine_scrape_failures.clone()))?;
+        registry.register(Box::new(blobs.clone()))?;
+        registry.register(Box::new(blob_bytes.clone()))?;
         registry.register(Box::new(engine_restarts.clone()))?;
         registry.register(Box::new(largest_instance.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
@@ -99,6 +146,13 @@ impl Metrics {
             swaps,
             refusals,
             rollbacks,
+            engine_scrape_failures,
+            engine_load,
+            load_time,
+            place: OnceLock::new(),
+            blobs,
+            blob_bytes,
+            calls,
             info,
             largest_instance,
             bounds: Arc::new(Bounds { most_memory: AtomicU64::new(0), dropped }),
@@ -109,9 +163,26 @@ impl Metrics {
 
     /// Where the plugin `name` records from now on, through all of its versions.
     pub fn of_plugin(&self, name: &str) -> Arc<Recorded> {
-        let recorded = Arc::new(Recorded::new(name, self.bounds.clone()));
+        let calls = self.calls.of(name);
+        let recorded = Arc::new(Recorded::new(name, self.bounds.clone(), calls));
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner).push(recorded.clone());
         recorded
+    }
+
+    /// Where in Dynamo the engine's numbers are from. Later calls do nothing.
+    pub fn place(&self, labels: Vec<(String, String)>) {
+        if self.place.set(labels).is_err() {
+            tracing::debug!("the engine's metrics have their place already");
+        }
+    }
+
+    /// The engine, which this host has started, took so long to become ready.
+    pub fn engine_loaded(&self, took: Duration) {
+        for gauge in [&self.engine_load, &self.load_time] {
+            gauge.set(took.as_secs_f64());
+            // Not shown before there is an engine of ours; refused when it is shown already.
+            let _ = self.registry.register(Box::new(gauge.clone()));
+        }
     }
 
     /// From now on this version serves.
@@ -128,9 +199,17 @@ impl Metrics {
     /// All of them in the Prometheus text format.
     pub fn text(&self) -> String {
         let most_memory = self.bounds.most_memory.load(Ordering::Relaxed);
-        self.largest_instance.set(i64::try_from(most_memory).unwrap_or(i64::MAX));
+        self.largest_instance.set(shown(most_memory));
+        let held = holdings();
+        self.blobs.set(shown(held.blobs));
+        self.blob_bytes.set(shown(held.bytes));
         let mut families: BTreeMap<String, MetricFamily> = BTreeMap::new();
-        for family in self.registry.gather().into_iter().chain(self.recorded()) {
+        for mut family in self.registry.gather().into_iter().chain(self.recorded()) {
+            if family.name() == LOAD_TIME
+                && let Some(place) = self.place.get()
+            {
+                add_labels(&mut family, place);
+            }
             match families.get_mut(family.name()) {
                 None => {
                     families.insert(family.name().to_owned(), family);
@@ -162,6 +241,11 @@ impl Metrics {
     }
 }
 
+/// A number of the kind Prometheus has.
+fn shown(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Adds `labels` to every number of `family`, unless it has them.
 fn add_labels(family: &mut MetricFamily, labels: &[(String, String)]) {
     for metric in family.mut_metric() {
@@ -181,7 +265,7 @@ fn add_labels(family: &mut MetricFamily, labels: &[(String, String)]) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use dynamo_host_plugin::{Instrument, Isolation, Metric, MetricSink};
+    use dynamo_host_plugin::{Fault, Instrument, Isolation, Metric, MetricSink};
 
     use super::*;
 
@@ -285,6 +369,34 @@ mod tests {
         let line = r#"dynamo_embedding_hits{kind="a",dynamo_component="backend"} 1"#;
         assert!(text.contains(line), "{text}");
         assert!(text.contains(r#"dynamo_host_plugin_hits{kind="a"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn calls_are_counted_by_export_and_failures_by_what_they_were() {
+        let metrics = Metrics::new().unwrap();
+        let (_, plugin) = recorders(&metrics, Vec::new());
+        plugin.called("push", Duration::from_millis(500), None);
+        plugin.called("push", Duration::from_millis(250), Some(Fault::Trap));
+        let text = metrics.text();
+        for line in [
+            r#"dynamo_host_plugin_calls_total{export="push",plugin="p"} 2"#,
+            r#"dynamo_host_plugin_compute_seconds_total{export="push",plugin="p"} 0.75"#,
+            r#"dynamo_host_plugin_faults_total{export="push",fault="trap",plugin="p"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_load_time_of_the_last_start_is_shown_in_its_place() {
+        let metrics = Metrics::new().unwrap();
+        assert!(!metrics.text().contains("load"), "there is no engine yet");
+        metrics.place(vec![("dynamo_component".into(), "backend".into())]);
+        metrics.engine_loaded(Duration::from_secs(3));
+        metrics.engine_loaded(Duration::from_secs(2));
+        let text = metrics.text();
+        assert!(text.contains(r#"load_time_seconds{dynamo_component="backend"} 2"#), "{text}");
+        assert!(text.contains("dynamo_host_engine_load_seconds 2"), "{text}");
     }
 
     #[test]

@@ -3,11 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
-use dynamo_host_plugin::{Instrument, Manifest, Metric, MetricSink, family_name, is_dynamos};
+use dynamo_host_plugin::{
+    Fault, Instrument, Manifest, Metric, MetricSink, family_name, is_dynamos,
+};
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
 
+use super::calls::PluginCalls;
 use super::{Bounds, add_labels};
 
 /// Label combinations one metric may have: a plugin that puts a request's id into a label must not
@@ -25,12 +29,14 @@ pub struct Recorded {
     /// What Dynamo says of the place of each number under one of its names.
     place: OnceLock<Vec<(String, String)>>,
     bounds: Arc<Bounds>,
+    calls: Arc<PluginCalls>,
 }
 
 /// The numbers of one version, by their positions in its manifest.
 pub struct Recorders {
     recorders: Vec<Option<Arc<Recorder>>>,
     bounds: Arc<Bounds>,
+    calls: Arc<PluginCalls>,
 }
 
 /// One family.
@@ -47,13 +53,14 @@ enum Vector {
 }
 
 impl Recorded {
-    pub(super) fn new(name: &str, bounds: Arc<Bounds>) -> Self {
+    pub(super) fn new(name: &str, bounds: Arc<Bounds>, calls: PluginCalls) -> Self {
         Recorded {
             name: name.to_owned(),
             registry: Registry::new(),
             families: Mutex::default(),
             place: OnceLock::new(),
             bounds,
+            calls: Arc::new(calls),
         }
     }
 
@@ -73,7 +80,11 @@ impl Recorded {
                 .inspect_err(|reason| tracing::warn!("metric {}: {reason}", metric.name))
                 .ok()
         });
-        Recorders { recorders: recorders.collect(), bounds: self.bounds.clone() }
+        Recorders {
+            recorders: recorders.collect(),
+            bounds: self.bounds.clone(),
+            calls: self.calls.clone(),
+        }
     }
 
     fn family(&self, metric: &Metric) -> Result<Arc<Recorder>, String> {
@@ -175,5 +186,9 @@ impl MetricSink for Recorders {
 
     fn instance_grew(&self, bytes: usize) {
         self.bounds.most_memory.fetch_max(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn called(&self, export: &'static str, computed: Duration, fault: Option<Fault>) {
+        self.calls.count(export, computed, fault);
     }
 }

@@ -16,7 +16,7 @@ use dynamo_worker_sdk::protocol::GenerateRequest;
 use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, disagg, endpoints, health, launch, settings,
+    Engine, EngineRoutes, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
 };
 
 pub use answer::Answer;
@@ -33,18 +33,19 @@ pub struct Decode {
     frontend_decoding: bool,
     /// Clients may have metadata uploaded (`--enable-rl`).
     metadata_upload: bool,
+    routes: EngineRoutes,
     /// Only needed where the worker is configured, so no part of its state.
     #[serde(skip)]
     card: Card,
 }
 
 impl Routes for Decode {
-    fn routes() -> Vec<Route> {
-        endpoints::routes()
+    fn routes(&self) -> Vec<Route> {
+        self.routes.list()
     }
 
     fn handle(&self, path: &str, body: Json) -> Result<Json> {
-        endpoints::handle(path, &body, self.engine.max_loras)
+        self.routes.handle(path, &body, self.engine.max_loras)
     }
 }
 
@@ -65,6 +66,7 @@ impl Worker for Decode {
                 "dyn_reasoning_parser",
                 "dyn_default_thinking_mode",
                 "exclude_tools_when_tool_choice_none",
+                "engine_routes",
                 "engine_capabilities",
             ]))
     }
@@ -102,6 +104,7 @@ impl Worker for Decode {
             text,
             frontend_decoding: settings.frontend_decoding.unwrap_or(false),
             metadata_upload: settings.enable_rl.unwrap_or(false),
+            routes: EngineRoutes::new(&settings)?,
             card: Card::new(registration, health_check),
         })
     }

@@ -30,7 +30,8 @@ impl Worker for LlamaCpp {
     }
 
     fn prepare(_: IgnoredAny, start: Start) -> Result<Option<Setup>> {
-        let contact = Contact::ready_at("/health").report("/props");
+        let contact =
+            Contact::ready_at("/health").report("/props").metrics("/metrics", "llamacpp:");
         let setup = Setup::new(["llama-server"], contact).arguments(start.arguments);
         let setup = match start.model_path {
             Some(model) => setup.argument("--model", model),

@@ -12,7 +12,7 @@ use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::registration::{RuntimeConfig, kv_cache_block_size};
 use dynamo_worker_sdk::sglang::text::TextMode;
 use dynamo_worker_sdk::sglang::{
-    Engine, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
+    Engine, EngineRoutes, ModelConfig, ServerInfo, Settings, disagg, health, launch, settings,
 };
 
 pub use answer::Answer;
@@ -29,9 +29,20 @@ pub struct LlmDiffusion {
     engine: Engine,
     /// The engine tokenizes and detokenizes.
     text: Option<TextMode>,
+    routes: EngineRoutes,
     /// Only needed where the worker is configured, so no part of its state.
     #[serde(skip)]
     card: Card,
+}
+
+impl Routes for LlmDiffusion {
+    fn routes(&self) -> Vec<Route> {
+        self.routes.of_engine()
+    }
+
+    fn handle(&self, path: &str, body: Json) -> Result<Json> {
+        self.routes.handle(path, &body, None)
+    }
 }
 
 impl Worker for LlmDiffusion {
@@ -48,6 +59,7 @@ impl Worker for LlmDiffusion {
                 "dyn_reasoning_parser",
                 "dyn_default_thinking_mode",
                 "exclude_tools_when_tool_choice_none",
+                "engine_routes",
             ]))
     }
 
@@ -88,6 +100,7 @@ impl Worker for LlmDiffusion {
         Ok(LlmDiffusion {
             engine: Engine::new(&server, &model, settings.capabilities()),
             text,
+            routes: EngineRoutes::new(&settings)?,
             card: Card::new(registration, health_check),
         })
     }
@@ -114,7 +127,7 @@ fn check_engine(server: &ServerInfo) -> Result<()> {
     server.check_sends_increments()
 }
 
-dynamo_worker_sdk::export!(LlmDiffusion);
+dynamo_worker_sdk::export!(LlmDiffusion, routes);
 
 #[cfg(test)]
 mod tests;

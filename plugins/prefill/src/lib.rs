@@ -12,7 +12,7 @@ mod call;
 use dynamo_worker_sdk::prelude::*;
 use dynamo_worker_sdk::sglang::disagg::Address;
 use dynamo_worker_sdk::sglang::prefill::PrefillEngine;
-use dynamo_worker_sdk::sglang::{Engine, Settings, endpoints, health, launch, settings};
+use dynamo_worker_sdk::sglang::{Engine, EngineRoutes, Settings, health, launch, settings};
 
 pub use answer::Answer;
 
@@ -22,6 +22,7 @@ pub struct Prefill {
     engine: Engine,
     /// Where decode engines find ours.
     address: Address,
+    routes: EngineRoutes,
     #[serde(skip)]
     ranks: u32,
     #[serde(skip)]
@@ -29,12 +30,12 @@ pub struct Prefill {
 }
 
 impl Routes for Prefill {
-    fn routes() -> Vec<Route> {
-        endpoints::routes()
+    fn routes(&self) -> Vec<Route> {
+        self.routes.list()
     }
 
     fn handle(&self, path: &str, body: Json) -> Result<Json> {
-        endpoints::handle(path, &body, self.engine.max_loras)
+        self.routes.handle(path, &body, self.engine.max_loras)
     }
 }
 
@@ -51,6 +52,7 @@ impl Worker for Prefill {
                 "dyn_default_thinking_mode",
                 "exclude_tools_when_tool_choice_none",
                 "kv_state_endpoint",
+                "engine_routes",
                 "engine_capabilities",
             ]))
     }
@@ -74,7 +76,8 @@ impl Worker for Prefill {
         let registration = Registration::aggregated(["prefill"], Input::Tokens);
         let card = found.card(registration, &report)?;
         let PrefillEngine { address, config, .. } = found;
-        Ok(Prefill { engine, ranks: config.data_parallel_size, address, card })
+        let routes = EngineRoutes::new(&settings)?;
+        Ok(Prefill { engine, ranks: config.data_parallel_size, address, routes, card })
     }
 
     fn card(&self) -> Option<&Card> {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    Contact, EngineReport, Input, Isolation, Manifest, Metric, Registration, Result, Setup,
+    Contact, EngineReport, Exposition, Input, Isolation, Manifest, Metric, Registration, Result,
+    Setup,
 };
 
 impl Manifest {
@@ -42,7 +43,14 @@ impl Manifest {
 impl Contact {
     /// Ready once a GET of `path` answers 2xx; no reports, no files.
     pub fn ready_at(path: &str) -> Self {
-        Contact { ready: path.into(), reports: Vec::new(), model_files: Vec::new() }
+        Contact { ready: path.into(), reports: Vec::new(), model_files: Vec::new(), metrics: None }
+    }
+
+    /// Shows the engine's numbers among the host's: what a GET of `path` answers in Prometheus' text
+    /// format, as far as names begin with `prefix`.
+    pub fn metrics(mut self, path: &str, prefix: &str) -> Self {
+        self.metrics = Some(Exposition { path: path.into(), prefix: prefix.into() });
+        self
     }
 
     /// Asks for the JSON at `path` once the engine is ready.

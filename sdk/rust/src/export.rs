@@ -85,8 +85,9 @@ impl<W: Worker> contract::Guest for Adapter<W> {
 }
 
 impl<W: Routes> routes::Guest for Adapter<W> {
-    fn list_routes() -> Vec<Route> {
-        W::routes()
+    fn list_routes(state: Vec<u8>) -> Result<Vec<Route>, Failure> {
+        let worker = rmp_serde::from_slice::<W>(&state);
+        worker.map(|worker| worker.routes()).map_err(|error| Error::from(error).into_failure())
     }
 
     fn handle(path: String, state: Vec<u8>, body: Vec<u8>) -> Result<Vec<u8>, Failure> {

@@ -78,6 +78,7 @@ pub mod metrics;
 pub mod peers;
 pub mod protocol;
 mod request;
+pub mod service;
 #[cfg(feature = "sglang")]
 pub mod sglang;
 pub mod testing;
@@ -86,7 +87,7 @@ mod worker;
 pub use bindings::dynamo::worker::engine::Reply as EngineReply;
 pub use bindings::dynamo::worker::types::{EngineReport, Failure, Fresh, Kind, Request};
 pub use bindings::exports::dynamo::worker::worker::{
-    Contact, Input, Instrument, Isolation, Manifest, Metric, Registration, Setup, Start,
+    Contact, Exposition, Input, Instrument, Isolation, Manifest, Metric, Registration, Setup, Start,
 };
 pub use bindings::routed::exports::dynamo::worker::routes::{Route, Surface};
 pub use calls::{Call, Encoding, Framing, Inlay, InlayForm, Source, Step, send_to_engine};

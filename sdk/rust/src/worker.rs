@@ -71,7 +71,7 @@ fn no_card() -> Error {
 /// server, or endpoints of their own in Dynamo. Exported with `export!(MyWorker, routes);`.
 pub trait Routes: Worker {
     /// The routes there are.
-    fn routes() -> Vec<Route>;
+    fn routes(&self) -> Vec<Route>;
 
     /// Answers one call of the route `path`; `body` is `{}` when the caller sent none.
     fn handle(&self, path: &str, body: serde_json::Value) -> Result<serde_json::Value>;

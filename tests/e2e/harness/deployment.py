@@ -78,6 +78,14 @@ class Worker:
             lambda: self.model not in self._deployment.models(), within, f"{self.model} to leave /v1/models"
         )
 
+    def card(self) -> dict:
+        """The worker's model card in discovery."""
+        folder = Path(self._deployment.environment()["DYN_FILE_KV"]) / "v1" / "mdc"
+        place = self.endpoint.replace(".", "/") + "/"
+        name = "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in place)
+        [record] = [file for file in folder.iterdir() if file.name.startswith(name)]
+        return json.loads(record.read_text())["card_json"]
+
     def ask(self, endpoint: str, body: object, timeout: float = 60) -> list[dict]:
         """What an endpoint of the worker's component, or of its namespace (`component.endpoint`), answers
         a client of Dynamo's own."""

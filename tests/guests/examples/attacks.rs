@@ -173,7 +173,7 @@ impl Converter for Ordered {
 }
 
 impl Routes for Attacks {
-    fn routes() -> Vec<Route> {
+    fn routes(&self) -> Vec<Route> {
         Vec::new()
     }
 

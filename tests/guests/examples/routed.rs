@@ -52,7 +52,7 @@ impl Worker for Routed {
 }
 
 impl Routes for Routed {
-    fn routes() -> Vec<Route> {
+    fn routes(&self) -> Vec<Route> {
         let route = |path: &str, summary: &str| Route {
             path: path.into(),
             surface: Surface::System,

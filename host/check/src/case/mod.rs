@@ -88,6 +88,9 @@ pub struct Case {
     /// The failure that must end the request, or the `configure` or `prepare` before it.
     pub error: Option<Error>,
 
+    /// Reasons why the worker is out of discovery.
+    #[serde(default)]
+    pub away: Vec<String>,
     /// Calls of the plugin's own routes, in order.
     #[serde(default)]
     pub routes: Vec<RouteCall>,
@@ -111,8 +114,8 @@ pub struct RouteCall {
     /// What it is sent.
     #[serde(default = "empty_object")]
     pub body: Value,
-    /// What it must answer.
-    pub answer: Value,
+    /// What it must answer; absent if it must fail, with the case's `error`.
+    pub answer: Option<Value>,
 }
 
 fn empty_object() -> Value {
@@ -227,7 +230,9 @@ impl Case {
             ("warm_up", &self.warm_up),
         ];
         for (i, route) in self.routes.iter().enumerate() {
-            check_patterns(&format!("routes[{i}].answer"), &route.answer)?;
+            if let Some(answer) = &route.answer {
+                check_patterns(&format!("routes[{i}].answer"), answer)?;
+            }
         }
         for (name, document) in documents {
             document.iter().try_for_each(|document| check_patterns(name, document))?;

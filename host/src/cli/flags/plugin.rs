@@ -30,8 +30,8 @@ pub struct PluginFlags {
 
     /// Interfaces a plugin may import beside those it may by default: peers (other workers of the
     /// namespace), media (what clients link to, by DYN_MM_*, and --media-output-fs-url). By default
-    /// log, metrics, engine and adapters; and all, for a plugin that is looked up by its name beside
-    /// the program or in DYN_HOST_PLUGIN_DIR. `none` takes the default away. May be repeated, and
+    /// log, metrics, engine, adapters and service; and all, for a plugin that is looked up by its name
+    /// beside the program or in DYN_HOST_PLUGIN_DIR. `none` takes the default away. May be repeated, and
     /// given to one plugin by its name: `PLUGIN=INTERFACE`.
     #[arg(
         long = "plugin-grant",

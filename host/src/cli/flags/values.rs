@@ -16,7 +16,8 @@ pub(super) fn setting(text: &str) -> Result<(String, Value), String> {
 
 /// Seconds, whole or not. Less than none is none, as Dynamo takes it.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
+    let seconds: f64 =
+        text.trim().parse().map_err(|_| format!("`{text}` is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds.max(0.0)).map_err(|error| error.to_string())
 }
 

@@ -7,6 +7,7 @@ use crate::{Contact, Error, Result, Setup, Start};
 /// a second each time.
 pub fn contact() -> Contact {
     Contact::ready_at("/ready")
+        .metrics("/metrics", "sglang:")
         .report(SERVER_INFO)
         .report(MODEL_INFO)
         .model_file("config.json")

@@ -9,7 +9,8 @@
 //! up in, and [`tokens`] turns what comes back into Dynamo's chunks. Two other ways lead through the
 //! same [`choices`] of the engine's stream: `text`, where the engine tokenizes, and [`native`], for
 //! requests in SGLang's own words. [`disagg`] is what changes where prefill and decode are two
-//! engines' work, [`registration`] and [`health`] how a worker stands in Dynamo.
+//! engines' work, [`registration`] and [`health`] how a worker stands in Dynamo, [`routes`] what
+//! operators can have done to the engine.
 
 pub mod choices;
 pub mod diffusion;
@@ -35,6 +36,7 @@ pub mod python;
 pub mod ranks;
 mod references;
 pub mod registration;
+pub mod routes;
 pub mod sampling;
 pub mod server;
 pub mod settings;
@@ -47,6 +49,7 @@ pub mod tokens;
 
 pub use engine::{Capabilities, Engine};
 pub use generate::GenerateBody;
+pub use routes::EngineRoutes;
 pub use server::{ModelConfig, ServerInfo};
 pub use settings::Settings;
 pub use tokens::TokenConverter;

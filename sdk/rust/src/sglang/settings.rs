@@ -16,7 +16,7 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// `--endpoint-types`: surfaces to serve, `chat` and `completions`, or `none` for a worker only
     /// other workers call.
-    pub endpoint_types: Option<EndpointTypes>,
+    pub endpoint_types: Option<Words>,
     /// `--use-sglang-tokenizer`.
     pub use_sglang_tokenizer: Option<bool>,
     /// `--frontend-decoding`.
@@ -35,18 +35,20 @@ pub struct Settings {
     pub dyn_default_thinking_mode: Option<String>,
     /// `--exclude-tools-when-tool-choice-none`.
     pub exclude_tools_when_tool_choice_none: Option<bool>,
+    /// `--engine-route`: methods of the engine's to expose under `/engine/`.
+    pub engine_routes: Option<Words>,
     /// What came of `--dyn-structural-tag`: an object; none if tool calls are not guided.
     pub structural_tag: Option<Value>,
     /// The optional members of `/generate` that the engine takes, for versions other than 0.5.23.
     pub engine_capabilities: Option<Vec<String>>,
 }
 
-/// Surfaces, as a list or as words with commas between them.
+/// Words of an operator's, as a list or with separators between them.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum EndpointTypes {
+pub enum Words {
     /// `"chat,completions"`.
-    Words(String),
+    Text(String),
     /// `["chat", "completions"]`.
     List(Vec<String>),
 }
@@ -89,8 +91,8 @@ impl Settings {
     pub fn model_types(&self) -> Result<Vec<String>> {
         let words: Vec<&str> = match &self.endpoint_types {
             None => vec!["chat", "completions"],
-            Some(EndpointTypes::Words(words)) => words.split(',').map(str::trim).collect(),
-            Some(EndpointTypes::List(words)) => words.iter().map(|word| word.trim()).collect(),
+            Some(Words::Text(words)) => words.split(',').map(str::trim).collect(),
+            Some(Words::List(words)) => words.iter().map(|word| word.trim()).collect(),
         };
         match words[..] {
             ["none"] => return Ok(Vec::new()),
@@ -151,6 +153,11 @@ pub fn schema(heeded: &[&str]) -> Value {
             "Clients may ask for uploads of metadata (not supported yet: such requests fail)",
             false,
         ),
+        "engine_routes": {
+            "description": "Methods of the engine's server to expose under /engine/, as \
+                            PATH[=METHOD][:engine|tm]",
+            "type": ["string", "array"],
+        },
         "dyn_tool_call_parser": text("The frontend's parser of tool calls"),
         "dyn_reasoning_parser": text("The frontend's parser of reasoning"),
         "dyn_default_thinking_mode": {

@@ -1,0 +1,110 @@
+"""`/metrics` of the system server: one valid exposition of the engine's, Dynamo's and our numbers."""
+
+import json
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from client import FRANCE, Client
+from harness.deployment import Deployment, Worker
+from harness.engines import REPOSITORY, procedural
+from harness.process import wait_until
+from harness.prometheus import Prometheus, promtool
+
+
+def exposition(worker: Worker) -> str:
+    status, text = worker.status("/metrics")
+    assert status == 200
+    return text
+
+
+def check(text: str) -> None:
+    """Prometheus's own tool accepts it, and finds nothing to say about our families."""
+    lines = text.splitlines()
+    for keyword in ("# TYPE", "# HELP"):
+        names = Counter(line.split()[2] for line in lines if line.startswith(keyword))
+        assert [name for name, count in names.items() if count > 1] == []
+    series = Counter(line.rsplit(" ", 1)[0] for line in lines if line and not line.startswith("#"))
+    assert [name for name, count in series.items() if count > 1] == []
+    done = subprocess.run([promtool(), "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    # 3 is for advice about names: SGLang's have colons, and Dynamo's are Dynamo's.
+    assert done.returncode in (0, 3), done.stderr
+    advice = [line for line in done.stderr.splitlines() if line.startswith("dynamo_host_")]
+    assert advice == []
+
+
+def value(text: str, name: str) -> float:
+    """The sum of a family's samples."""
+    lines = [line for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+    assert lines, f"{name} is not there"
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+
+ENGINES_OWN = {"llama": "llamacpp:tokens_predicted_total", "sglang": "sglang:generation_tokens_total"}
+
+
+def test_a_text_workers(client: Client, worker: Worker) -> None:
+    before = exposition(worker)
+    assert client.chat(FRANCE, max_tokens=8).status_code == 200
+    wait_until(
+        lambda: value(exposition(worker), "dynamo_host_plugin_calls_total")
+        > value(before, "dynamo_host_plugin_calls_total"),
+        10, "the calls to be counted",
+    )
+    text = exposition(worker)
+    check(text)
+    for name in (
+        "dynamo_component_requests_total",
+        "dynamo_component_inflight_requests",
+        "dynamo_component_request_duration_seconds_count",
+        "dynamo_component_uptime_seconds",
+        "dynamo_work_handler_queue_depth",
+        "dynamo_component_model_load_time_seconds",
+        "dynamo_host_engine_load_seconds",
+        "dynamo_host_engine_restarts_total",
+        "dynamo_host_plugin_compute_seconds_total",
+        "dynamo_host_plugin_memory_peak_bytes",
+        "dynamo_host_plugin_info",
+        "dynamo_host_media_bytes",
+    ):
+        value(text, name)
+    own = ENGINES_OWN[worker.engine.name.split("-")[0]]
+    assert value(text, own) > 0
+    [line, *_] = [line for line in text.splitlines() if line.startswith(own)]
+    for label in ("dynamo_namespace", "dynamo_component", "dynamo_endpoint", "worker_id", "model", "model_name"):
+        assert line.count(f"{label}=") == 1, line
+
+
+@pytest.mark.procedural
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_media_workers(deployment: Deployment, kind: str) -> None:
+    worker = deployment.start_worker(procedural(kind))
+    try:
+        worker.await_listed()
+        check(exposition(worker))
+    finally:
+        worker.process.stop(30)
+
+
+def queries() -> list[str]:
+    """What the panels of the dashboard ask, as Grafana would fill it in."""
+    dashboard = json.loads((REPOSITORY / "examples/grafana/dynamo-host.json").read_text())
+    filled = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    for name, value in [("$__rate_interval", "30s"), ("$namespace", ".*"), ("$model", ".*")]:
+        filled = [query.replace(name, value) for query in filled]
+    assert filled and not any("$" in query for query in filled)
+    return filled
+
+
+@pytest.mark.no_engine
+def test_the_dashboards_queries_find_something(deployment: Deployment, client: Client, worker: Worker, tmp_path: Path) -> None:
+    prometheus = Prometheus(deployment, tmp_path, worker.system_url.removeprefix("http://"))
+    try:
+        assert client.chat(FRANCE, max_tokens=4).status_code == 200
+        # A rate needs two scrapes after the first request.
+        rate = "sum(rate(dynamo_host_plugin_calls_total[30s])) > 0"
+        wait_until(lambda: prometheus.query(rate), 60, "the second scrape")
+        assert [query for query in queries() if not prometheus.query(query)] == []
+    finally:
+        prometheus.process.stop(10)
