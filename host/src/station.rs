@@ -93,7 +93,11 @@ impl Station {
         };
         station.probe().await?;
         station.routes.follow().await?;
-        station.kv = Mutex::new(station.relay_kv_events().await?);
+        // Routers that hear nothing still route.
+        match station.relay_kv_events().await {
+            Ok(kv) => station.kv = Mutex::new(kv),
+            Err(error) => tracing::error!("nothing is said of the KV cache: {error}"),
+        }
         Ok(station)
     }
 

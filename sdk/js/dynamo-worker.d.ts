@@ -69,7 +69,13 @@ export interface Setup {
   program: string[];
   args?: unknown[];
   environment?: Record<string, string>;
-  contact: { ready: string; reports?: string[]; modelFiles?: string[] };
+  contact: {
+    ready: string;
+    reports?: string[];
+    modelFiles?: string[];
+    /** Numbers in Prometheus' text format, shown among the host's own. */
+    metrics?: { path: string; prefix: string };
+  };
 }
 
 export interface EngineReport {

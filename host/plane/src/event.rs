@@ -75,7 +75,7 @@ impl KvSource {
     }
 
     /// Withdraws the events. Routers drop what they know of the rank.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         let withdrawn = self.link.runtime().discovery().unregister(self.record.clone()).await;
         if let Err(error) = withdrawn {
             tracing::warn!("could not withdraw KV events: {}", words(&error));

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::error::words;
 use crate::link::Link;
 use crate::served::{ServeOptions, Served};
-use crate::{Discovery, EndpointId, Handler, Peers, PlaneConfig, PlaneError, RouteToken};
+use crate::{Discovery, EndpointId, Handler, Peers, PlaneConfig, PlaneError};
 
 /// The name under which the whole process is held unready. It appears nowhere: holds are counted,
 /// not shown.

@@ -5,9 +5,10 @@ mod common;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use common::{all_grants, component, told_to};
-use dynamo_host_plugin::{Held, Hooks, Limits, MetricSink, Plugin, Runtime};
+use dynamo_host_plugin::{Fault, Held, Hooks, Limits, MetricSink, Plugin, Runtime};
 
 /// Counts how often an instance has grown.
 #[derive(Default)]
@@ -19,6 +20,8 @@ impl MetricSink for Grown {
     fn instance_grew(&self, _: usize) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+
+    fn called(&self, _: &'static str, _: Duration, _: Option<Fault>) {}
 }
 
 async fn serves(plugin: &Plugin) -> bool {

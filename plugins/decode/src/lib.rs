@@ -93,7 +93,7 @@ impl Worker for Decode {
         let engine = Engine::new(&server, &model, settings.capabilities());
         let mut config = RuntimeConfig::new(&server, &model);
         config.takes_adapters(&server);
-        config.relays_kv_events(&server, &report.address)?;
+        config.relays_kv_events(&server, &report.address);
         if settings.enable_multimodal != Some(true) {
             config.gates_structural_tags(&engine);
         }

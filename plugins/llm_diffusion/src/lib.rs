@@ -89,7 +89,7 @@ impl Worker for LlmDiffusion {
         let text = TextMode::configure(&settings, &server, &report)?;
         let mut config = RuntimeConfig::new(&server, &model);
         settings.describe_on(&mut config)?;
-        config.relays_kv_events(&server, &report.address)?;
+        config.relays_kv_events(&server, &report.address);
         let mut registration = Registration::aggregated([], input).runtime_config(&config)?;
         registration.model_types = model_types;
         registration.kv_cache_block_size = kv_cache_block_size(&server);

@@ -68,7 +68,7 @@ impl Worker for Prefill {
         let engine = Engine::new(&found.server, &found.model, settings.capabilities());
         found.config.takes_native_requests();
         found.config.takes_adapters(&found.server);
-        found.config.relays_kv_events(&found.server, &report.address)?;
+        found.config.relays_kv_events(&found.server, &report.address);
         if settings.enable_multimodal != Some(true) {
             found.config.gates_structural_tags(&engine);
             found.config.cancels_during_transfer();

@@ -41,6 +41,9 @@ class Contact:
     reports: list[str] = field(default_factory=list)
     # Small files under the model path, for `EngineReport.file`.
     model_files: list[str] = field(default_factory=list)
+    # Numbers in Prometheus' text format, shown among the host's own: the path that answers a GET
+    # with them, and what the names of the engine's families begin with.
+    metrics: tuple[str, str] | None = None
 
 
 @dataclass
@@ -63,7 +66,9 @@ class Setup:
         return self
 
     def to_contract(self) -> contract.Setup:
-        contact = contract.Contact(self.contact.ready, self.contact.reports, self.contact.model_files)
+        met = self.contact
+        metrics = met.metrics and contract.Exposition(*met.metrics)
+        contact = contract.Contact(met.ready, met.reports, met.model_files, metrics)
         return contract.Setup(self.program, self.arguments, list(self.environment.items()), contact)
 
 

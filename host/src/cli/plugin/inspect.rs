@@ -3,7 +3,7 @@
 use clap::Args;
 use dynamo_host_plugin::{
     Artifact, EngineReport, Grant, Grants, Input, Interfaces, Isolation, Limits, Manifest, Plugin,
-    Registration, Runtime, Standing,
+    Registration, Route, Runtime, Standing,
 };
 use serde_json::{Value, json};
 
@@ -67,9 +67,6 @@ async fn show_plugin(
         .await
         .map_err(|error| format!("this host does not load it: {error}"))?;
     show_manifest(plugin.manifest());
-    for route in plugin.routes().await.map_err(|failure| failure.message)? {
-        line("route", format_args!("{} ({:?}): {}", route.path, route.surface, route.summary));
-    }
     let report = EngineReport {
         model_path: "MODEL".into(),
         served_name: "MODEL".into(),
@@ -82,6 +79,12 @@ async fn show_plugin(
         Ok(configured) => {
             show_registration(&configured.registration);
             line("health check", String::from_utf8_lossy(&configured.health_check));
+            let routes =
+                plugin.routes(&configured.state).await.map_err(|failure| failure.message)?;
+            for route in routes {
+                let Route { path, surface, summary } = route;
+                line("route", format_args!("{path} ({surface:?}): {summary}"));
+            }
         }
         Err(failure) => line(
             "registration",

@@ -7,7 +7,7 @@ use super::kv_events::{self, KvEvents};
 pub use super::ranks::kv_cache_block_size;
 use super::ranks::{self, Ranks};
 use super::{Engine, ModelConfig, ServerInfo, hicache};
-use crate::{Error, Result};
+use crate::{Error, Result, warn};
 
 /// Facts for routers and frontends. Mirrors Dynamo's `register.py`; what is none is left to Dynamo's
 /// default.
@@ -109,13 +109,13 @@ impl RuntimeConfig {
         }
     }
 
-    /// Has the host relay what the engine, at `address`, says of its KV cache and its load.
-    ///
-    /// # Errors
-    /// As [`KvEvents::of`].
-    pub fn relays_kv_events(&mut self, server: &ServerInfo, address: &str) -> Result<()> {
-        self.kv_events = KvEvents::of(server, address)?;
-        Ok(())
+    /// Has the host relay what the engine publishes of its KV cache and its load. From a configuration
+    /// that does not say where, nothing is relayed, which is said: the worker serves without.
+    pub fn relays_kv_events(&mut self, server: &ServerInfo, address: &str) {
+        match KvEvents::of(server, address) {
+            Ok(events) => self.kv_events = events,
+            Err(error) => warn!("KV events are not relayed: {}", error.message()),
+        }
     }
 
     /// Says that the worker takes requests in SGLang's own words ([`super::native`]).

@@ -70,7 +70,7 @@ impl Worker for Relay {
 }
 
 impl Routes for Relay {
-    fn routes() -> Vec<Route> {
+    fn routes(&self) -> Vec<Route> {
         let summary = "Says which version answers".into();
         vec![Route { path: THIS.route.into(), surface: Surface::System, summary }]
     }

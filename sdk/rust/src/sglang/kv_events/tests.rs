@@ -34,7 +34,7 @@ fn subscriptions_are_as_recorded() {
         let address = bracketed(input["local_ip"].as_str().unwrap());
         let events = KvEvents::of(&server(&input["server_args"]), &address);
         if vector["expected"]["error"].is_object() {
-            assert_eq!(events.unwrap_err().kind, crate::Kind::InvalidRequest, "{name}");
+            assert_eq!(events.unwrap_err().kind(), crate::Kind::InvalidRequest, "{name}");
             continue;
         }
         let events = events.unwrap().unwrap();
