@@ -123,6 +123,13 @@ impl Object {
         &self.address
     }
 
+    /// The object of this one's name and `suffix`, in the same store.
+    pub fn beside(&self, suffix: &str) -> Self {
+        let ObjectAddress { bucket, name } = &self.address;
+        let address = ObjectAddress { bucket: bucket.clone(), name: format!("{name}{suffix}") };
+        Object { address, client: self.client.clone() }
+    }
+
     /// Its bytes, all of one version of it.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use dynamo_host_trust::Digest;
 use crate::LoadError;
 
 /// What the name of a signature ends in, after the plugin's own.
-const SIGNATURE_SUFFIX: &str = ".sig";
+pub const SIGNATURE_SUFFIX: &str = ".sig";
 
 /// The bytes of a component, of which nothing is believed yet. Cheap to clone.
 #[derive(Clone)]

@@ -40,7 +40,7 @@ mod session;
 mod wasi;
 
 pub use adapters::{AdapterStore, adapter_id};
-pub use artifact::Artifact;
+pub use artifact::{Artifact, SIGNATURE_SUFFIX};
 pub use background::give_way;
 pub use bindings::adapters::Adapter;
 pub use bindings::contract::{

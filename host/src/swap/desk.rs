@@ -90,7 +90,7 @@ impl Desk {
             let desk = desk.clone();
             Box::pin(async move { desk.roll_back(&body).await })
         });
-        plane.register_route("plugin", show);
+        plane.register_report("plugin", show);
         plane.register_route("plugin/reload", reload);
         plane.register_route("plugin/rollback", roll_back);
     }

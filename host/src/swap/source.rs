@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use dynamo_host_plane::{InvalidAddress, Object, ObjectAddress, ObjectError};
-use dynamo_host_plugin::{Artifact, LoadError};
+use dynamo_host_plugin::{Artifact, LoadError, SIGNATURE_SUFFIX};
 
 use super::file::Watched;
 use super::object::Followed;
@@ -59,7 +59,10 @@ impl Source {
             Source::Object(followed) => {
                 let object = followed.object();
                 let origin = PathBuf::from(object.address().to_string());
-                Ok(Artifact::new(origin, object.get().await?))
+                let artifact = Artifact::new(origin, object.get().await?);
+                // Without one the plugin is unsigned; whether it may be is for its verification.
+                let signature = object.beside(SIGNATURE_SUFFIX).get().await.ok();
+                Ok(artifact.with_signature(signature.map(Into::into)))
             }
         }
     }

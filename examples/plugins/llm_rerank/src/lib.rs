@@ -7,7 +7,6 @@ const PROMPT: &str = "<|im_start|>system\nAnswer with yes or no only.<|im_end|>\
     Does the document answer the query?\nQuery: {query}\nDocument: {document}<|im_end|>\n\
     <|im_start|>assistant\n";
 
-/// Alternatives to look for "yes" and "no" among.
 const ALTERNATIVES: u32 = 50;
 
 /// The worker: what it asks.
@@ -22,7 +21,6 @@ pub struct Settings {
     prompt: Option<String>,
 }
 
-/// A request, as the frontend hands it through.
 #[derive(Debug, Deserialize)]
 struct Ranking {
     query: String,

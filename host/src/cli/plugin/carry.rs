@@ -1,11 +1,10 @@
 //! `dynamo-host plugin carry`.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
 use dynamo_host_check as check;
-
-use super::Failed;
 
 /// Puts case files into a plugin. A host runs those it carries before it lets a new version serve.
 #[derive(Args, Debug)]
@@ -24,8 +23,8 @@ pub(super) struct Carry {
 }
 
 impl Carry {
-    /// Writes it and says where.
-    pub(super) fn run(self) -> Result<(), Failed> {
+    /// Says what is where now.
+    pub(super) fn run(self) -> Result<String, Box<dyn Error>> {
         let at = |path: &PathBuf| {
             let path = path.display().to_string();
             move |error| format!("{path}: {error}")
@@ -35,7 +34,6 @@ impl Carry {
         let output = self.output.unwrap_or(self.plugin);
         std::fs::write(&output, &carrying).map_err(at(&output))?;
         let more = carrying.len() - component.len();
-        println!("{} carries {more} bytes of cases more", output.display());
-        Ok(())
+        Ok(format!("{} carries {more} bytes of cases more", output.display()))
     }
 }

@@ -1,4 +1,5 @@
-//! `dynamo-host plugin`: for those who make plugins, and those who decide which may run.
+//! `dynamo-host plugin`: for those who make plugins, those who hand them out, and those who decide
+//! which may run.
 
 mod carry;
 mod compile;
@@ -19,11 +20,11 @@ use super::check::CheckArguments;
 #[command(name = "dynamo-host plugin", max_term_width = 100)]
 struct PluginCommand {
     #[command(subcommand)]
-    task: Task,
+    what: What,
 }
 
 #[derive(Debug, Subcommand)]
-enum Task {
+enum What {
     New(new::NewArguments),
     Inspect(inspect::InspectArguments),
     Check(CheckArguments),
@@ -37,22 +38,22 @@ enum Task {
     Carry(carry::Carry),
 }
 
-/// What a task could not do. The message says what to do about it.
+/// What could not be done. The message says what to do about it.
 type Failed = Box<dyn std::error::Error>;
 
 /// Does what `words` (`dynamo-host plugin ...`) ask for.
 pub(super) fn run(words: &[String]) -> ExitCode {
     let command = PluginCommand::parse_from(words.iter().skip(1));
-    let done = match command.task {
-        Task::Check(arguments) => return super::check::check(arguments),
-        Task::New(arguments) => new::run(&arguments),
-        Task::Inspect(arguments) => inspect::run(&arguments),
-        Task::Compile(arguments) => compile::run(&arguments),
-        Task::Keygen(arguments) => sign::keygen(&arguments),
-        Task::Sign(arguments) => sign::sign(&arguments),
-        Task::Verify(arguments) => sign::verify(&arguments),
-        Task::Push(push) => push.run(),
-        Task::Carry(carry) => carry.run(),
+    let done = match command.what {
+        What::Check(arguments) => return super::check::check(arguments),
+        What::New(arguments) => new::run(&arguments),
+        What::Inspect(arguments) => inspect::run(&arguments),
+        What::Compile(arguments) => compile::run(&arguments),
+        What::Keygen(arguments) => sign::keygen(&arguments),
+        What::Sign(arguments) => sign::sign(&arguments),
+        What::Verify(arguments) => sign::verify(&arguments),
+        What::Push(push) => push.run().map(say).map_err(Failed::from),
+        What::Carry(carry) => carry.run().map(say).map_err(Failed::from),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,4 +62,8 @@ pub(super) fn run(words: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn say(said: String) {
+    println!("{said}");
 }
