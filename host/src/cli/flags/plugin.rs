@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn what_is_given_is_for_one_plugin_or_for_all() {
-        let flags = flags(&["log", "score=engine", "other.wasm=peers"]);
+        let flags = flags(&["none", "log", "score=engine", "other.wasm=peers"]);
         let only = |grants: &[Grant]| Grants::only(grants.iter().copied());
         assert_eq!(flags.grants("/x/score.wasm"), only(&[Grant::Log, Grant::Engine]));
         assert_eq!(flags.grants("nats://plugins/other"), only(&[Grant::Log, Grant::Peers]));
@@ -173,8 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_that_is_granted_nothing_has_the_default() {
-        assert_eq!(flags(&["score=engine"]).grants("decode"), Grants::default());
+    fn a_plugin_that_is_installed_may_more_than_one_that_is_brought() {
+        let flags = flags(&["score=media"]);
+        assert_eq!(flags.grants("decode"), Grants::only(Grant::ALL));
+        assert_eq!(flags.grants("./decode.wasm"), Grants::default());
+        assert_eq!(flags.grants("/x/score.wasm"), Grants::default().and([Grant::Media]));
         let error = "score=fly".parse::<OfPlugin<Granted>>().unwrap_err().to_string();
         assert!(error.contains("`fly`"), "{error}");
     }
