@@ -240,10 +240,10 @@ mod tests {
     #[test]
     fn a_file_that_others_can_write_or_a_link_is_not_loaded() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(home.path()).unwrap();
+        let cache = Cache::open(&home.path().join("cache")).unwrap();
         let engine = Engine::default();
         let digest = compiled(&engine, &cache);
-        let file = files(home.path()).remove(0);
+        let file = files(&home.path().join("cache")).remove(0);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o620)).unwrap();
         assert!(cache.load(&engine, digest).is_none());
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -257,10 +257,10 @@ mod tests {
     #[test]
     fn a_damaged_file_is_as_good_as_none() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(home.path()).unwrap();
+        let cache = Cache::open(&home.path().join("cache")).unwrap();
         let engine = Engine::default();
         let digest = compiled(&engine, &cache);
-        std::fs::write(files(home.path()).remove(0), "rubbish").unwrap();
+        std::fs::write(files(&home.path().join("cache")).remove(0), "rubbish").unwrap();
         assert!(cache.load(&engine, digest).is_none());
         assert!(cache.load(&engine, compiled(&engine, &cache)).is_some());
     }
@@ -268,14 +268,14 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let home = tempfile::tempdir().unwrap();
-        let cache = Cache::open(home.path()).unwrap();
+        let cache = Cache::open(&home.path().join("cache")).unwrap();
         for number in 0..KEPT {
-            let file = File::create(home.path().join(format!("old-{number}"))).unwrap();
+            let file = File::create(home.path().join(format!("cache/old-{number}"))).unwrap();
             file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         }
         let engine = Engine::default();
         let digest = compiled(&engine, &cache);
-        assert_eq!(files(home.path()).len(), KEPT);
+        assert_eq!(files(&home.path().join("cache")).len(), KEPT);
         assert!(cache.load(&engine, digest).is_some());
     }
 }

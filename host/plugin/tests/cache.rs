@@ -17,15 +17,15 @@ fn runtime(cache: &Path) -> Runtime {
 
 #[tokio::test]
 async fn a_plugin_is_compiled_once_and_is_the_same_after_that() {
-    let cache = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let cache = home.path().join("cache");
     let component = component("wants_engine").await;
-    let load =
-        async || Plugin::load(&runtime(cache.path()), &component, &all_grants()).await.unwrap();
+    let load = async || Plugin::load(&runtime(&cache), &component, &all_grants()).await.unwrap();
     let compiled = load().await;
-    let kept = files(cache.path());
+    let kept = files(&cache);
     assert_eq!(kept.len(), 1);
     let found = load().await;
-    assert_eq!(files(cache.path()), kept, "nothing was compiled again");
+    assert_eq!(files(&cache), kept, "nothing was compiled again");
     assert_eq!(found.manifest().name, compiled.manifest().name);
 }
 

@@ -7,7 +7,7 @@ use crate::sglang::ranks;
 
 /// The recorded vectors whose names begin with `prefix`.
 fn vectors(prefix: &str) -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/kv_and_metrics.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/kv_and_metrics.json");
     let all: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let found: Vec<Value> = all
         .into_iter()
