@@ -22,7 +22,7 @@ def _signal(worker: Worker, number: signal.Signals) -> None:
 @pytest.fixture
 def stopped(client: Client, worker: Worker):
     """A worker whose engine was stopped while a request was in it."""
-    body = {"model": client.model, **endless(2000)}
+    body = {"model": client.model, **endless(300)}
     [stream] = in_parallel(1, lambda _: client.stream("/v1/completions", body))
     wait_until(lambda: worker.engine.running_requests(worker.engine_url()) > 0, 60, "a request in the engine")
     _signal(worker, signal.SIGSTOP)

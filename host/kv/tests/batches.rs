@@ -1,6 +1,6 @@
 //! Batches as engines publish them: recorded, of all forms, and broken.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod support;
 

@@ -1,6 +1,6 @@
 //! The relay behind a socket that publishes what engines have published.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod support;
 
@@ -195,7 +195,7 @@ async fn a_gap_is_filled_before_what_follows_it() {
     let mut relayed = Relayed::start(&publisher.source, 16);
     let all = support::capture("sglang_replay.jsonl");
     let end = all.last().unwrap().clone();
-    publisher.answer(&[end.clone()]);
+    publisher.answer(std::slice::from_ref(&end));
     let batches = recorded();
     until_heard(&publisher, &mut relayed, &batches[0]).await;
     // 1 to 3 are lost on the way.
@@ -237,7 +237,7 @@ async fn an_engine_that_ended_leaves_an_empty_cache_and_its_successor_fills_it()
     let publisher = ReplayingPublisher::new(true);
     let end = support::capture("sglang_replay.jsonl").pop().unwrap();
     let mut relayed = Relayed::start(&publisher.source, 2);
-    publisher.answer(&[end.clone()]);
+    publisher.answer(std::slice::from_ref(&end));
     until_heard(&publisher, &mut relayed, &numbered(0, 1.0, &stored(1))).await;
     relayed.relay.engine_is_lost();
     assert_eq!(relayed.kinds(1).await, [(2, "cleared".to_owned())]);

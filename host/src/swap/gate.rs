@@ -54,7 +54,7 @@ pub enum Refusal {
     Cases(#[from] CasesFailed),
     /// The plugin itself fails.
     #[error(transparent)]
-    Plugin(#[from] HostError),
+    Plugin(Box<HostError>),
     /// It would have to be registered anew.
     #[error(
         "it registers another {fact} ({found}) than the version that serves ({expected}), which \
@@ -74,6 +74,12 @@ pub enum Refusal {
     /// There is no engine to try it with.
     #[error("the engine went away each time it was tried")]
     NoEngine,
+}
+
+impl From<HostError> for Refusal {
+    fn from(error: HostError) -> Self {
+        Refusal::Plugin(Box::new(error))
+    }
 }
 
 impl Refusal {

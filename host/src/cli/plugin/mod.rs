@@ -52,8 +52,8 @@ pub(super) fn run(words: &[String]) -> ExitCode {
         What::Keygen(arguments) => sign::keygen(&arguments),
         What::Sign(arguments) => sign::sign(&arguments),
         What::Verify(arguments) => sign::verify(&arguments),
-        What::Push(push) => push.run().map(say).map_err(Failed::from),
-        What::Carry(carry) => carry.run().map(say).map_err(Failed::from),
+        What::Push(push) => push.run().map(say),
+        What::Carry(carry) => carry.run().map(say),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
