@@ -52,7 +52,7 @@ test-authors: build ## New plugins in each language and the examples, built, che
 .PHONY: test-kv-routing
 test-kv-routing: build ## KV routing over two workers on SGLang; prints the hit rates.
 	@$(INSTALL) frontend && $(INSTALL) sglang
-	$(PYTEST) tests/e2e/test_kv_routing.py --engine sglang-tiny -s
+	$(PYTEST) tests/e2e/test_kv_routing.py --engine sglang-tiny -m kv_routing -s
 
 .PHONY: test-cluster
 test-cluster: build ## NATS and etcd that fail while requests are served, and hosts in networks of their own.

@@ -35,6 +35,10 @@ impl Absence {
     }
 }
 
+/// How long an engine may be busy after its last answer. SGLang ends over a release of its memory that
+/// comes before its scheduler has noticed that nothing is left to do.
+const SETTLING: Duration = Duration::from_millis(500);
+
 /// The worker's place in discovery. Reasons to be out of it come from the host ([`Absence`]) and from
 /// the routes of its plugin, and the worker is in it while there is none.
 ///
@@ -235,6 +239,7 @@ impl ServiceControl for Service {
             }
             // Those who came in before the door was closed are waited for, too.
             if self.idle().await {
+                tokio::time::sleep(SETTLING).await;
                 return Ok(());
             }
         }

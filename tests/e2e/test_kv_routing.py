@@ -16,7 +16,7 @@ from harness.deployment import Deployment, Worker
 from harness.engines import Engine, sglang
 from harness.process import free_port, wait_until
 
-pytestmark = pytest.mark.tiny_sglang
+pytestmark = pytest.mark.kv_routing
 
 MODEL = "kv"
 EVENTS = ["--kv-events-config", "auto"]
