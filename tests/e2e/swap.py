@@ -39,13 +39,14 @@ def order(worker: Worker, what: str, **body: Any) -> tuple[int, dict[str, Any]]:
     url = f"{worker.system_url}/engine/plugin/{what}"
     call = urllib.request.Request(url, json.dumps(body).encode(), {"content-type": "application/json"})
     try:
-        with urllib.request.urlopen(call, timeout=120) as reply:
+        # A compilation that gives way may take minutes on two cores that an engine keeps busy.
+        with urllib.request.urlopen(call, timeout=600) as reply:
             return reply.status, json.load(reply)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
 
 
-def await_version(worker: Worker, version: str, within: float = 120) -> dict[str, Any]:
+def await_version(worker: Worker, version: str, within: float = 300) -> dict[str, Any]:
     """What the host says once this version serves."""
 
     def serving() -> dict[str, Any] | None:

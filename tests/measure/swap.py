@@ -89,7 +89,7 @@ class Load:
         self.answers: list[Answer] = []
         self._url = url
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._stream) for _ in range(streams)]
+        self._threads = [threading.Thread(target=self._stream, daemon=True) for _ in range(streams)]
         for thread in self._threads:
             thread.start()
 
