@@ -125,9 +125,10 @@ def test_a_client_that_leaves_while_no_prefill_comes(pair: Pair, paired: Client)
 def test_the_prefill_engine_dies_during_a_transfer(paired: Client, pair: Pair) -> None:
     """Its scheduler is stopped first, so that the request waits in both engines when it is killed."""
     killed = pair.prefill.engine_family()
-    for process in killed:
-        if "scheduler" in process.argv[0]:
-            os.kill(process.pid, signal.SIGSTOP)
+    schedulers = [process.pid for process in killed if "scheduler" in process.argv[0]]
+    assert schedulers
+    for scheduler in schedulers:
+        os.kill(scheduler, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(paired.stream_chat, FRANCE, max_tokens=4)
         url = pair.decode.engine_url()

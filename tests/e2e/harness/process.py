@@ -136,6 +136,13 @@ class Running:
         return self.argv[self.argv.index(name) + 1] if name in self.argv[:-1] else None
 
 
+def _line(pid: int, parents: dict[int, int]) -> Iterator[int]:
+    """A process, its parent, and so on."""
+    while pid in parents:
+        yield pid
+        pid = parents[pid]
+
+
 class Mark:
     """Finds the processes of one run."""
 
@@ -147,18 +154,27 @@ class Mark:
 
     def processes(self) -> Iterator[Running]:
         wanted = f"{MARK_NAME}={self.value}".encode()
+        marked = set()
+        parents = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             try:
-                if wanted not in (entry / "environ").read_bytes().split(b"\0"):
-                    continue
-                state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                    marked.add(int(entry.name))
             except OSError:
                 continue  # gone, or another user's
             if state not in "ZX":
-                yield Running(int(entry.name), [word.decode(errors="replace") for word in words])
+                parents[int(entry.name)] = int(parent)
+        for pid in parents:
+            # A process that renames itself, as SGLang's schedulers do, writes over its environment.
+            if not marked.isdisjoint(_line(pid, parents)):
+                try:
+                    words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+                except OSError:
+                    continue
+                yield Running(pid, [word.decode(errors="replace") for word in words])
 
     def kill_all(self) -> None:
         for process in self.processes():
