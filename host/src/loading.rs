@@ -22,15 +22,17 @@ pub fn runtime(flags: &PluginFlags) -> Result<Runtime, HostError> {
     })
 }
 
-/// Adds the user's own cache. That there is none, or none that is safe, is no reason not to go on.
+/// The user's own cache. That there is none, or none that is safe, is no reason not to go on.
+pub fn usual_cache() -> Option<Cache> {
+    let opened = Cache::open(&Cache::usual_path()?);
+    opened.inspect_err(|error| tracing::warn!("plugins are compiled at each start: {error}")).ok()
+}
+
+/// Adds the user's own cache, if there is one.
 pub fn with_usual_cache(runtime: Runtime) -> Runtime {
-    let Some(folder) = Cache::usual_path() else { return runtime };
-    match Cache::open(&folder) {
-        Ok(cache) => runtime.with_cache(cache),
-        Err(error) => {
-            tracing::warn!("plugins are compiled at each start: {error}");
-            runtime
-        }
+    match usual_cache() {
+        Some(cache) => runtime.with_cache(cache),
+        None => runtime,
     }
 }
 

@@ -1,12 +1,14 @@
 //! Images and videos, as a plugin's imports see them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use dynamo_host_media::{Fetcher, FetcherError, Limits, Policy, Store, StoreError};
-use dynamo_host_plugin::{Blob, Failure, MediaAccess, MediaLimits};
+use dynamo_host_plugin::{Blob, Failure, Kind, MediaAccess, MediaLimits};
 
 use crate::cli::MediaFlags;
+use crate::metrics::Denials;
 
 /// Fetches under the operator's rules (`DYN_MM_*`) and stores where the operator says
 /// (`--media-output-fs-url`).
@@ -45,18 +47,41 @@ impl Media {
     }
 }
 
+/// The same, as one plugin has it.
+pub struct PluginMedia {
+    media: Arc<Media>,
+    denials: Denials,
+}
+
+impl PluginMedia {
+    /// Counts in `denials` which hosts, files and names are refused.
+    pub fn new(media: Arc<Media>, denials: Denials) -> Self {
+        PluginMedia { media, denials }
+    }
+}
+
 #[async_trait]
-impl MediaAccess for Media {
+impl MediaAccess for PluginMedia {
     async fn fetch(&self, url: &str, limits: MediaLimits) -> Result<Blob, Failure> {
         let limits = Limits {
             max_bytes: limits.max_bytes,
             timeout: Duration::from_millis(limits.timeout_ms.into()),
             accept: limits.accept,
         };
-        self.fetcher.fetch(url, &limits).await
+        self.media.fetcher.fetch(url, &limits).await.map_err(|error| {
+            if error.is_denied() {
+                self.denials.count("media");
+            }
+            error.into()
+        })
     }
 
     async fn store(&self, name: &str, blob: &Blob) -> Result<String, Failure> {
-        self.store.put(name, blob.clone()).await
+        let stored = self.media.store.put(name, blob.clone()).await;
+        // Nothing else of a store is the plugin's fault.
+        if stored.as_ref().is_err_and(|failure| failure.kind == Kind::InvalidRequest) {
+            self.denials.count("media");
+        }
+        stored
     }
 }

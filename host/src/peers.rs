@@ -5,18 +5,20 @@ use bytes::Bytes;
 use dynamo_host_plane::{EndpointId, PeerReply};
 use dynamo_host_plugin::{Failure, Kind, PeerCalls, PeerChunks};
 
+use crate::metrics::Denials;
+
 /// Calls workers of the host's own namespace: a namespace is one deployment, and a plugin is no way
 /// into another.
-#[derive(Debug)]
 pub struct Peers {
     calls: dynamo_host_plane::Peers,
     namespace: String,
+    denials: Denials,
 }
 
 impl Peers {
     /// Reaches the workers of `namespace`.
-    pub fn new(calls: dynamo_host_plane::Peers, namespace: String) -> Self {
-        Peers { calls, namespace }
+    pub fn new(calls: dynamo_host_plane::Peers, namespace: String, denials: Denials) -> Self {
+        Peers { calls, namespace, denials }
     }
 }
 
@@ -31,6 +33,7 @@ impl PeerCalls for Peers {
         let endpoint: EndpointId =
             endpoint.parse().map_err(|error| Failure::internal(format!("the plugin: {error}")))?;
         if endpoint.namespace != self.namespace {
+            self.denials.count("peers");
             let message = format!(
                 "the plugin asks for {endpoint}, but may reach the namespace {} only",
                 self.namespace

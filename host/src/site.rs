@@ -17,7 +17,7 @@ use crate::backend::{Backend, Place, free_port};
 use crate::cli::Arguments;
 use crate::control::Control;
 use crate::error::HostError;
-use crate::media::Media;
+use crate::media::{Media, PluginMedia};
 use crate::metrics::{Metrics, Recorders};
 use crate::peers::Peers;
 use crate::service::Service;
@@ -141,12 +141,14 @@ impl Site {
     /// Where a plugin's imports lead.
     pub fn hooks(&self, recorders: Option<Recorders>) -> Hooks {
         let namespace = self.arguments.namespace().to_owned();
+        let denials = recorders.as_ref().map(Recorders::denials).unwrap_or_default();
+        let media = PluginMedia::new(self.media.clone(), denials.clone());
         Hooks {
             adapters: self.adapters.clone().map(|adapters| adapters as Arc<_>),
             engine: Some(Arc::new(Control(self.backend.client()))),
             metrics: recorders.map(|recorders| Arc::new(recorders) as Arc<_>),
-            peers: Some(Arc::new(Peers::new(self.plane.peers(), namespace))),
-            media: Some(self.media.clone()),
+            peers: Some(Arc::new(Peers::new(self.plane.peers(), namespace, denials))),
+            media: Some(Arc::new(media)),
             service: Some(self.service.clone()),
         }
     }

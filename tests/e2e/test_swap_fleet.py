@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from client import Client
 from harness.deployment import HOST_BINARY, Deployment, Worker
 from harness.engines import llama
 from harness.nats import Nats
+from harness.process import wait_until
 from swap import ONE, TWO, await_version, order, shown, versions
 
 pytestmark = pytest.mark.no_engine
@@ -85,3 +87,36 @@ def test_a_plugin_that_is_not_there_ends_the_start(deployment: Deployment, nats:
     process = deployment.start("host", command, deployment.environment(nats.environment))
     assert process.wait(60) != 0
     assert "nats://plugins/none" in process.output() and "plugin push" in process.output()
+
+
+def plugin_command(*words: object) -> None:
+    subprocess.run([HOST_BINARY, "plugin", *map(str, words)], timeout=120, check=True)
+
+
+def signed(plugin: Path, into: Path, key: Path) -> Path:
+    copy = Path(shutil.copy(plugin, into))
+    plugin_command("sign", copy, "--key", f"{key}.key")
+    return copy
+
+
+def test_what_nobody_we_trust_has_signed_does_not_take_over(
+    deployment: Deployment, nats: Nats, fleet: list[Worker], tmp_path: Path
+) -> None:
+    address = "nats://plugins/signed"
+    key = tmp_path / "key"
+    plugin_command("keygen", key)
+    assert push(nats, signed(ONE, tmp_path, key), address).returncode == 0
+    arguments = ["--engine-url", fleet[0].engine_url(), "--plugin-trusted-keys", f"{key}.pub"]
+    engine = dataclasses.replace(llama(), plugin=address, arguments=arguments)
+    worker = deployment.start_worker(engine, environment=nats.environment)
+    worker.await_listed()
+    assert shown(worker)["version"] == "1.0.0"
+
+    assert push(nats, TWO, address).returncode == 0
+    refusal = wait_until(lambda: shown(worker)["last_refusal"], 120, "the unsigned version to be refused")
+    assert "sign" in refusal["reason"], refusal
+    assert shown(worker)["version"] == "1.0.0"
+
+    assert push(nats, signed(TWO, tmp_path, key), address).returncode == 0
+    await_version(worker, "2.0.0")
+    worker.process.stop(60)

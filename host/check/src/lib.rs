@@ -29,7 +29,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use dynamo_host_plugin::{
-    Artifact, Grant, Grants, Limits, LoadError, Plugin, Runtime, RuntimeError,
+    Artifact, Cache, Grant, Grants, Limits, LoadError, Plugin, Runtime, RuntimeError,
 };
 
 use case::Case;
@@ -40,12 +40,14 @@ pub use carried::{CarriedError, SECTION, carrying};
 pub use report::Summary;
 
 /// What to check.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// The plugin's file.
     pub plugin: PathBuf,
     /// Case files, and folders that hold them at any depth.
     pub cases: Vec<PathBuf>,
+    /// Where compiled plugins are kept. Without, the plugin is compiled for this check alone.
+    pub cache: Option<Cache>,
 }
 
 /// The check could not be done.
@@ -73,7 +75,7 @@ const INSTANCES: u32 = 16;
 ///
 /// # Errors
 /// [`CheckError`] if it cannot be done at all. Cases that fail or cannot be read are no error.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
+pub fn run(options: Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
     // One thread: tasks then run in the same order each time.
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -81,8 +83,11 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckError
         .block_on(check(options, out))
 }
 
-async fn check(options: &Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
-    let runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
+async fn check(options: Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
+    let mut runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
+    if let Some(cache) = options.cache {
+        runtime = runtime.with_cache(cache);
+    }
     let component = Artifact::read(&options.plugin).await?;
     let plugin = Plugin::load(&runtime, &component, &Grants::only(Grant::ALL)).await?;
     let runner = Runner::new(plugin);

@@ -8,7 +8,8 @@ use url::Url;
 /// Messages name what the client wrote, never what the host found out about the network or the
 /// disk: resolved addresses, errors of the system and the local directory stay in the log.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
+#[allow(missing_docs, reason = "the messages are what each case means")]
+pub enum FetchError {
     #[error("the media URL is empty")]
     Empty,
     #[error("{label} is not a URL: {source}")]
@@ -54,6 +55,19 @@ pub(crate) enum FetchError {
 }
 
 impl FetchError {
+    /// Whether the operator's rules forbid where it leads.
+    pub fn is_denied(&self) -> bool {
+        matches!(
+            self,
+            FetchError::Scheme { .. }
+                | FetchError::PlainHttp { .. }
+                | FetchError::Internal { .. }
+                | FetchError::BadRedirect { .. }
+                | FetchError::LocalFiles { .. }
+                | FetchError::NoSuchFile { .. }
+        )
+    }
+
     /// Dynamo answers `InvalidRequest` for whatever its URL policy refuses and for statuses 4xx of
     /// the source (`image_diffusion_handler.py`). Beyond that this says more than Dynamo: a medium
     /// over a limit is 413 instead of 400, and a source that fails is 502 instead of 500.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dynamo_host_blob::Blob;
-use dynamo_host_failure::Failure;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -53,6 +52,8 @@ impl Fetcher {
     ///
     /// # Errors
     ///
+    /// As a [`Failure`](dynamo_host_failure::Failure):
+    ///
     /// * `InvalidRequest`: it is not a URL, the policy refuses it or a redirect of it, its host does
     ///   not resolve, there is no such file, its data is not base64, or the server answered 4xx.
     /// * `PayloadTooLarge`: over a limit of the policy or the plugin.
@@ -60,11 +61,7 @@ impl Fetcher {
     /// * `DeadlineExceeded`: not fetched in time.
     /// * `BackendProtocol`: the server cannot be reached or failed.
     /// * `Internal`: the operator's directory or a file in it cannot be read.
-    pub async fn fetch(&self, url: &str, limits: &Limits) -> Result<Blob, Failure> {
-        Ok(self.fetch_from(url, limits).await?)
-    }
-
-    async fn fetch_from(&self, url: &str, limits: &Limits) -> Result<Blob, FetchError> {
+    pub async fn fetch(&self, url: &str, limits: &Limits) -> Result<Blob, FetchError> {
         if url.trim().is_empty() {
             return Err(FetchError::Empty);
         }

@@ -8,7 +8,7 @@
 //! The way of a fetch through the modules: `fetch` tells the kinds of URL apart; `data_url`,
 //! `local_file` and `http` each read one kind; `http` asks `address` about literal addresses, and
 //! `names` asks it about resolved ones. Whatever is refused is
-//! an `error::FetchError`, which becomes a `Failure` at the end.
+//! a [`FetchError`], which becomes a `Failure` at the end.
 
 mod address;
 mod data_url;
@@ -22,6 +22,7 @@ mod policy;
 mod store;
 
 pub use dynamo_host_blob::Blob;
+pub use error::FetchError;
 pub use fetch::{Fetcher, FetcherError};
 pub use limits::Limits;
 pub use policy::Policy;

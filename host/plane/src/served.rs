@@ -1,6 +1,8 @@
 //! One endpoint being served: its records in discovery, its health, its requests.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod records;
+
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -8,10 +10,9 @@ use dynamo_host_failure::Failure;
 use dynamo_runtime::DistributedRuntime;
 use dynamo_runtime::component::{self, Endpoint, Instance};
 use dynamo_runtime::config::HealthStatus;
-use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec, ModelCardInstanceId};
+use dynamo_runtime::discovery::{DiscoveryInstance, ModelCardInstanceId};
 use dynamo_runtime::pipeline::network::{Ingress, PushWorkHandler, RequestPlanePayloadCodec};
 use dynamo_runtime::pipeline::{ManyOut, ServiceEngine, SingleIn};
-use dynamo_runtime::slug::Slug;
 use dynamo_runtime::traits::DistributedRuntimeProvider;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
@@ -23,6 +24,8 @@ use crate::flight::Flights;
 use crate::frame::{Item, RawAdapter, RawRequest};
 use crate::link::Link;
 use crate::{EndpointId, Handler, PlaneError};
+
+use records::{AdapterRecord, Records};
 
 /// How an endpoint is served.
 #[derive(Clone, Debug, Default)]
@@ -48,29 +51,6 @@ pub struct Served {
     flights: Flights,
     options: ServeOptions,
     records: Mutex<Records>,
-}
-
-/// What of us is in discovery.
-#[derive(Debug, Default)]
-struct Records {
-    endpoint: bool,
-    /// The card as registered, while it is.
-    listed: Option<DiscoveryInstance>,
-    /// The card to publish on a return.
-    card: Option<Value>,
-    /// Cards of LoRA adapters beside it, by name.
-    adapters: BTreeMap<String, AdapterRecord>,
-    /// We do not want to be there.
-    left: bool,
-    closed: bool,
-}
-
-/// An adapter's card.
-#[derive(Debug)]
-struct AdapterRecord {
-    card: Value,
-    /// As registered, while it is.
-    listed: Option<DiscoveryInstance>,
 }
 
 impl Served {
@@ -388,78 +368,6 @@ impl Served {
         let health = health.lock();
         health.hold_endpoint_readiness(&self.id.endpoint);
         health.set_endpoint_health_status(&self.id.endpoint, HealthStatus::NotReady);
-    }
-
-    /// The endpoint first, the card last: a card without an endpoint is a model that answers 503.
-    async fn enter(&self, records: &mut Records) -> Result<(), PlaneError> {
-        if records.closed {
-            return Ok(());
-        }
-        records.left = false;
-        if !records.endpoint {
-            self.endpoint()
-                .register_endpoint_instance()
-                .await
-                .map_err(|error| self.refused("register the instance", &error))?;
-            records.endpoint = true;
-        }
-        if let (None, Some(card)) = (&records.listed, &records.card) {
-            records.listed = Some(self.register_card(card.clone(), None).await?);
-        }
-        for (name, record) in &mut records.adapters {
-            if record.listed.is_none() {
-                record.listed = Some(self.register_card(record.card.clone(), Some(name)).await?);
-            }
-        }
-        Ok(())
-    }
-
-    /// Registers a card; `adapter` is whose it is, if not the model's.
-    async fn register_card(
-        &self,
-        card: Value,
-        adapter: Option<&str>,
-    ) -> Result<DiscoveryInstance, PlaneError> {
-        let spec = DiscoverySpec::Model {
-            namespace: self.id.namespace.clone(),
-            component: self.id.component.clone(),
-            endpoint: self.id.endpoint.clone(),
-            card_json: card,
-            model_suffix: adapter.map(|name| Slug::slugify(name).to_string()),
-        };
-        let registered = self.endpoint().drt().discovery().register(spec).await;
-        registered.map_err(|error| self.refused("publish the model card", &error))
-    }
-
-    async fn unregister_card(&self, listed: DiscoveryInstance) -> Result<(), PlaneError> {
-        let unregistered = self.endpoint().drt().discovery().unregister(listed).await;
-        unregistered.map_err(|error| self.refused("withdraw the model card", &error))
-    }
-
-    async fn leave(&self, records: &mut Records) -> Result<(), PlaneError> {
-        records.left = true;
-        for record in records.adapters.values_mut() {
-            if let Some(listed) = &record.listed {
-                self.unregister_card(listed.clone()).await?;
-                record.listed = None;
-            }
-        }
-        if let Some(listed) = &records.listed {
-            self.unregister_card(listed.clone()).await?;
-            records.listed = None;
-        }
-        if records.endpoint {
-            self.endpoint()
-                .unregister_endpoint_instance()
-                .await
-                .map_err(|error| self.refused("remove the instance", &error))?;
-            records.endpoint = false;
-        }
-        Ok(())
-    }
-
-    fn refused(&self, action: &'static str, error: &anyhow::Error) -> PlaneError {
-        PlaneError::Record { action, endpoint: self.id.clone(), reason: words(error) }
     }
 }
 

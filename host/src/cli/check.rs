@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use dynamo_host_check::{self as check, Options};
 
-use crate::locate;
+use crate::{loading, locate};
 
 /// Runs case files against a plugin in the real plugin runtime, with a scripted engine.
 ///
@@ -41,8 +41,8 @@ pub(super) fn check(arguments: CheckArguments) -> ExitCode {
             return USAGE.into();
         }
     };
-    let options = Options { plugin, cases: arguments.cases };
-    match check::run(&options, &mut std::io::stdout().lock()) {
+    let options = Options { plugin, cases: arguments.cases, cache: loading::usual_cache() };
+    match check::run(options, &mut std::io::stdout().lock()) {
         Ok(summary) if summary.is_success() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {

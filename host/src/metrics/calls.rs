@@ -1,5 +1,7 @@
-//! How often the exports of a plugin are called, how long they compute, and how they fail.
+//! How often the exports of a plugin are called, how long they compute, how they fail, and what a
+//! plugin asks for that it may not have.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dynamo_host_plugin::Fault;
@@ -26,6 +28,7 @@ pub(super) struct Calls {
     calls: IntCounterVec,
     seconds: CounterVec,
     faults: IntCounterVec,
+    denied: IntCounterVec,
 }
 
 /// What is counted of one plugin's calls. What a call touches was found once: a call itself neither
@@ -34,6 +37,25 @@ pub(super) struct PluginCalls {
     plugin: String,
     exports: Vec<(&'static str, IntCounter, Counter)>,
     faults: IntCounterVec,
+    denied: IntCounterVec,
+}
+
+/// Counts what a plugin asks its imports for and may not have.
+#[derive(Clone, Default)]
+pub struct Denials(Option<Arc<PluginCalls>>);
+
+impl Denials {
+    pub(super) fn of(plugin: Arc<PluginCalls>) -> Self {
+        Denials(Some(plugin))
+    }
+
+    /// Counts one, of the import `import`. What was asked for is in the error the plugin gets: in a
+    /// label it would be the client's to choose.
+    pub fn count(&self, import: &'static str) {
+        if let Some(PluginCalls { plugin, denied, .. }) = self.0.as_deref() {
+            denied.with_label_values(&[plugin, import]).inc();
+        }
+    }
 }
 
 impl Calls {
@@ -60,12 +82,23 @@ impl Calls {
             ),
             &["plugin", "export", "fault"],
         )?;
-        let families: [Box<dyn Collector>; 3] =
-            [Box::new(calls.clone()), Box::new(seconds.clone()), Box::new(faults.clone())];
+        let denied = IntCounterVec::new(
+            Opts::new(
+                "dynamo_host_plugin_denied_total",
+                "Hosts, paths and peers that the plugin asked its imports for and may not reach",
+            ),
+            &["plugin", "import"],
+        )?;
+        let families: [Box<dyn Collector>; 4] = [
+            Box::new(calls.clone()),
+            Box::new(seconds.clone()),
+            Box::new(faults.clone()),
+            Box::new(denied.clone()),
+        ];
         for family in families {
             registry.register(family)?;
         }
-        Ok(Calls { calls, seconds, faults })
+        Ok(Calls { calls, seconds, faults, denied })
     }
 
     /// Those of one plugin.
@@ -75,8 +108,12 @@ impl Calls {
             let calls = self.calls.with_label_values(&labels);
             (export, calls, self.seconds.with_label_values(&labels))
         });
-        let faults = self.faults.clone();
-        PluginCalls { plugin: plugin.to_owned(), exports: exports.into(), faults }
+        PluginCalls {
+            plugin: plugin.to_owned(),
+            exports: exports.into(),
+            faults: self.faults.clone(),
+            denied: self.denied.clone(),
+        }
     }
 }
 

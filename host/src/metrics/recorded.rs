@@ -11,7 +11,7 @@ use dynamo_host_plugin::{
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, HistogramOpts, HistogramVec, Opts, Registry};
 
-use super::calls::PluginCalls;
+use super::calls::{Denials, PluginCalls};
 use super::{Bounds, add_labels};
 
 /// Label combinations one metric may have: a plugin that puts a request's id into a label must not
@@ -173,6 +173,13 @@ impl Recorder {
             Vector::Histogram(histogram) => histogram.with_label_values(labels).observe(value),
         }
         true
+    }
+}
+
+impl Recorders {
+    /// Where it is counted what the plugin may not have.
+    pub fn denials(&self) -> Denials {
+        Denials::of(self.calls.clone())
     }
 }
 

@@ -46,7 +46,7 @@ fn fetcher(policy: Policy) -> Fetcher {
 }
 
 async fn refused(fetcher: &Fetcher, url: &str) -> Failure {
-    fetcher.fetch(url, &limits()).await.expect_err(url)
+    fetcher.fetch(url, &limits()).await.expect_err(url).into()
 }
 
 /// A resolver whose answers to each name come in turn, the last one again and again.

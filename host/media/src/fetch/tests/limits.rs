@@ -76,7 +76,8 @@ async fn an_unwanted_type_is_refused_before_it_is_read() {
         ("/hidden", "application/pdf"),
         ("/unknown", "application/octet-stream"),
     ] {
-        let failure = fetcher.fetch(&outside.url(path), &limits).await.unwrap_err();
+        let failure =
+            fetcher.fetch(&outside.url(path), &limits).await.map_err(Failure::from).unwrap_err();
         assert_eq!((failure.kind, failure.public), (Kind::UnsupportedMedia, true), "{failure}");
         let expected = format!("is of type {found}, which is not one of image/, video/");
         assert!(failure.message.ends_with(&expected), "{failure}");
@@ -96,7 +97,8 @@ async fn a_silent_server_is_given_up_on() {
     let short = Duration::from_millis(100);
     let by_plugin = Limits { timeout: short, ..limits() };
     for url in [mute, outside.url("/headers"), outside.url("/redirect")] {
-        let failure = fetcher(policy()).fetch(&url, &by_plugin).await.unwrap_err();
+        let failure =
+            fetcher(policy()).fetch(&url, &by_plugin).await.map_err(Failure::from).unwrap_err();
         assert_eq!(
             (failure.kind, failure.public),
             (Kind::DeadlineExceeded, true),

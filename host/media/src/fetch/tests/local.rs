@@ -111,10 +111,12 @@ async fn what_is_not_a_file_is_not_opened() {
 async fn limits_hold_for_files() {
     let disk = Disk::new();
     let small = Limits { max_bytes: 3, ..limits() };
-    let failure = disk.fetcher.fetch("sub/a b.png", &small).await.unwrap_err();
+    let failure =
+        disk.fetcher.fetch("sub/a b.png", &small).await.map_err(Failure::from).unwrap_err();
     assert_eq!(failure.kind, Kind::PayloadTooLarge);
     let video = Limits { accept: vec!["video/".into()], ..limits() };
-    let failure = disk.fetcher.fetch("sub/a b.png", &video).await.unwrap_err();
+    let failure =
+        disk.fetcher.fetch("sub/a b.png", &video).await.map_err(Failure::from).unwrap_err();
     assert_eq!(failure.kind, Kind::UnsupportedMedia);
 }
 
