@@ -147,7 +147,7 @@ impl Host {
                     tracing::error!(
                         "the engine is down: {why}; leaving discovery until it is back"
                     );
-                    self.site.service.lose(Absence::NoEngine).await;
+                    self.site.service.lose(Absence::NoEngine, Duration::ZERO).await;
                     for station in &self.stations {
                         station.lose_engine().await;
                     }
@@ -206,7 +206,7 @@ impl Host {
             let lost = service.is_lost(Absence::Hung).await;
             if failed >= HUNG_AFTER && !lost {
                 tracing::error!("{failed} health checks in a row have failed; leaving discovery");
-                service.lose(Absence::Hung).await;
+                service.lose(Absence::Hung, Duration::ZERO).await;
             } else if failed == 0 && lost {
                 if let Err(error) = service.regain(Absence::Hung).await {
                     tracing::error!("the engine answers again, the worker is not back: {error}");

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -98,7 +99,7 @@ impl Routes {
         }
         for (path, served) in &opened.endpoints {
             if !version.routes().iter().any(|route| route.path == *path) {
-                served.withdraw().await?;
+                served.withdraw(Duration::ZERO).await?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plane::{Plane, PlaneError, RouteHandler, Served};
 use dynamo_host_plugin::ServiceControl;
+use futures::future::{join_all, try_join_all};
 use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -38,6 +39,9 @@ impl Absence {
 /// How long an engine may be busy after its last answer. SGLang ends over a release of its memory that
 /// comes before its scheduler has noticed that nothing is left to do.
 const SETTLING: Duration = Duration::from_millis(500);
+
+/// The notice frontends get of a rest. Somebody waits for it to begin.
+const NOTICE: Duration = Duration::from_millis(200);
 
 /// The worker's place in discovery. Reasons to be out of it come from the host ([`Absence`]) and from
 /// the routes of its plugin, and the worker is in it while there is none.
@@ -91,9 +95,10 @@ impl Service {
         self.resting.clone()
     }
 
-    /// Leaves for a reason of the host's own. An engine that is gone takes the plugin's reasons along:
+    /// Leaves for a reason of the host's own, with `notice` for requests on their way
+    /// ([`Served::withdraw`]): there is none where the engine would fail them. An engine that is gone takes the plugin's reasons along:
     /// the next one is neither paused nor without memory.
-    pub async fn lose(&self, absence: Absence) {
+    pub async fn lose(&self, absence: Absence, notice: Duration) {
         let mut absences = self.absences.lock().await;
         absences.insert(absence);
         if absence == Absence::NoEngine {
@@ -101,8 +106,9 @@ impl Service {
             self.door.open();
         }
         self.plane.set_ready(false);
-        for served in self.served() {
-            if let Err(error) = served.withdraw().await {
+        let served = self.served();
+        for left in join_all(served.iter().map(|served| served.withdraw(notice))).await {
+            if let Err(error) = left {
                 tracing::warn!("could not leave discovery: {error}");
             }
         }
@@ -204,9 +210,8 @@ impl Service {
 impl ServiceControl for Service {
     async fn leave(&self, reason: &str) -> Result<(), Failure> {
         let _coming_or_going = self.absences.lock().await;
-        for served in self.served() {
-            served.hide().await.map_err(unavailable)?;
-        }
+        let served = self.served();
+        try_join_all(served.iter().map(|served| served.hide(NOTICE))).await.map_err(unavailable)?;
         self.change(|reasons| _ = reasons.insert(reason.to_owned()));
         tracing::info!(reason, "left discovery as a route asked");
         Ok(())

@@ -58,6 +58,10 @@ pub struct Patience {
 /// Exit code after a second signal, as a shell reports a process ended by SIGINT.
 const INTERRUPTED: i32 = 130;
 
+/// Between the removal of the model card and that of the endpoint, before the grace period begins.
+/// Frontends notice the first within milliseconds; on a machine short of processors it takes longer.
+const NOTICE: Duration = Duration::from_secs(1);
+
 /// How long requests that were handed over may take to be gone, and an endpoint to close after them.
 /// None of it waits for an engine.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -65,8 +69,9 @@ const CLOSING: Duration = Duration::from_secs(10);
 /// What a worker does to leave.
 #[async_trait]
 pub trait Steps: Sync {
-    /// Leaves discovery. Whatever fails there, the worker goes.
-    async fn unregister(&self);
+    /// Leaves discovery, with this notice for requests on their way. Whatever fails there, the worker
+    /// goes.
+    async fn unregister(&self, notice: Duration);
     /// Serves on while routers notice.
     async fn serve_on(&self, grace: Duration);
     /// Waits for what is in flight; whether nothing is left.
@@ -84,7 +89,7 @@ pub trait Steps: Sync {
 /// Leaves, step by step: the order of `dynamo.sglang` 1.6.1's `shutdown.py` (discovery, grace period,
 /// runtime, engine), in which what outlives the grace period is waited for.
 pub async fn leave(worker: &impl Steps, patience: Patience) {
-    worker.unregister().await;
+    worker.unregister(patience.grace.min(NOTICE)).await;
     if !patience.grace.is_zero() {
         worker.serve_on(patience.grace).await;
     }
@@ -123,10 +128,10 @@ impl Departure<'_> {
 
 #[async_trait]
 impl Steps for Departure<'_> {
-    async fn unregister(&self) {
-        self.site.service.lose(Absence::Leaving).await;
+    async fn unregister(&self, notice: Duration) {
+        self.site.service.lose(Absence::Leaving, notice).await;
         for endpoint in self.endpoints().await {
-            if let Err(error) = endpoint.withdraw().await {
+            if let Err(error) = endpoint.withdraw(Duration::ZERO).await {
                 tracing::warn!("could not leave discovery: {error}");
             }
         }

@@ -41,13 +41,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "tiny_sglang: starts SGLang with the tiny model itself; runs beside sglang-tiny")
     config.addinivalue_line("markers", "authors: builds plugins as their authors do; runs with llama when asked for by -m authors")
     config.addinivalue_line("markers", "kv_routing: two SGLang engines and twenty conversations; runs when asked for by -m kv_routing")
-    config.addinivalue_line("markers", "rolling: replaces and kills workers under load; runs when asked for by -m rolling")
     config.addinivalue_line("markers", "replaces_worker: ends or breaks its worker, which is slow with SmolLM2 on SGLang")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def wanted(item: pytest.Item) -> bool:
-        for name in ("authors", "kv_routing", "rolling"):
+        for name in ("authors", "kv_routing"):
             if item.get_closest_marker(name):
                 return name in config.getoption("markexpr")
         if item.get_closest_marker("procedural"):

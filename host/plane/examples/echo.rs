@@ -113,7 +113,7 @@ async fn main() -> anyhow::Result<()> {
         () = plane.lost() => tracing::error!("Dynamo gave this process up"),
     }
     plane.set_ready(false);
-    served.withdraw().await?;
+    served.withdraw(Duration::ZERO).await?;
     served.drain(Duration::from_secs(10)).await;
     served.close().await?;
     plane.shutdown().await;

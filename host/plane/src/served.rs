@@ -228,16 +228,20 @@ impl Served {
         self.enter(&mut records).await
     }
 
-    /// Leaves discovery, the card first, so that frontends send nothing new here. What is in
-    /// flight goes on, and a request that was already on its way is served.
+    /// Leaves discovery, the card first, so that frontends send nothing new here; the endpoint goes
+    /// `notice` later. What is in flight goes on, and a request that was already on its way is served.
+    ///
+    /// A frontend ends what it has sent to an endpoint that goes before an answer has begun
+    /// (dynamo-runtime's `cancel_instance_streams`; without `--migration-limit` its client gets a
+    /// 503). Whoever wants nothing to be lost gives frontends the time to notice that the card has gone.
     ///
     /// # Errors
     ///
     /// Discovery does not answer. What was not removed is tried again by the next call.
-    pub async fn withdraw(&self) -> Result<(), PlaneError> {
+    pub async fn withdraw(&self, notice: Duration) -> Result<(), PlaneError> {
         let mut records = self.records.lock().await;
         self.set_unready();
-        self.leave(&mut records).await
+        self.leave(&mut records, notice).await
     }
 
     /// Leaves discovery as [`Served::withdraw`] does, and stays ready: the worker is well, and somebody
@@ -246,8 +250,8 @@ impl Served {
     /// # Errors
     ///
     /// Discovery does not answer. What was not removed is tried again by the next call.
-    pub async fn hide(&self) -> Result<(), PlaneError> {
-        self.leave(&mut *self.records.lock().await).await
+    pub async fn hide(&self, notice: Duration) -> Result<(), PlaneError> {
+        self.leave(&mut *self.records.lock().await, notice).await
     }
 
     /// Comes back after [`Served::withdraw`] or [`Served::hide`], the card last. Does nothing after
@@ -345,7 +349,7 @@ impl Served {
     pub async fn close(&self) -> Result<(), PlaneError> {
         let mut records = self.records.lock().await;
         self.set_unready();
-        let left = self.leave(&mut records).await;
+        let left = self.leave(&mut records, Duration::ZERO).await;
         if !records.closed {
             records.closed = true;
             let endpoint = self.endpoint();

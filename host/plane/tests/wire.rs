@@ -141,7 +141,7 @@ fn a_worker_leaves_discovery_and_comes_back_while_it_serves() {
 
         let (_, early) = frontend.open("early", "msgpack", &json!({"do": "wait"})).await;
         for _ in 0..2 {
-            worker.served.withdraw().await.unwrap();
+            worker.served.withdraw(Duration::ZERO).await.unwrap();
             assert_eq!(worker.records("instances").len() + worker.records("mdc").len(), 0);
         }
         assert_eq!(frontend.ask("late", &json!({})).await.len(), 2);
@@ -185,7 +185,7 @@ fn health_follows_the_probe_and_the_host() {
         assert_eq!(health().await, 503);
         worker.plane.set_ready(true);
         assert_eq!(health().await, 200);
-        worker.served.withdraw().await.unwrap();
+        worker.served.withdraw(Duration::ZERO).await.unwrap();
         assert_eq!(health().await, 503);
         worker.served.rejoin().await.unwrap();
         worker.served.probe().await.unwrap();

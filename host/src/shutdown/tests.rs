@@ -22,7 +22,7 @@ impl Recorder {
 
 #[async_trait]
 impl Steps for Recorder {
-    async fn unregister(&self) {
+    async fn unregister(&self, _: Duration) {
         self.note(json!("discovery.unregister"));
     }
 

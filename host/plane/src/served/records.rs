@@ -1,6 +1,7 @@
 //! What of an endpoint is in discovery, and how it comes and goes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use dynamo_runtime::discovery::{DiscoveryInstance, DiscoverySpec};
 use dynamo_runtime::slug::Slug;
@@ -84,8 +85,13 @@ impl Served {
         unregistered.map_err(|error| self.refused("withdraw the model card", &error))
     }
 
-    pub(super) async fn leave(&self, records: &mut Records) -> Result<(), PlaneError> {
+    pub(super) async fn leave(
+        &self,
+        records: &mut Records,
+        notice: Duration,
+    ) -> Result<(), PlaneError> {
         records.left = true;
+        let was_listed = records.listed.is_some();
         for record in records.adapters.values_mut() {
             if let Some(listed) = &record.listed {
                 self.unregister_card(listed.clone()).await?;
@@ -97,6 +103,9 @@ impl Served {
             records.listed = None;
         }
         if records.endpoint {
+            if was_listed {
+                tokio::time::sleep(notice).await;
+            }
             self.endpoint()
                 .unregister_endpoint_instance()
                 .await
