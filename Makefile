@@ -29,7 +29,7 @@ demo-video: build ## Renders PROMPT through frontend, plugin and a stand-in engi
 
 .PHONY: test
 test: unit conformance guests ## Everything that needs no 6-GB engine, end to end with small ones included.
-	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural && $(INSTALL) s3
+	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) procedural && $(INSTALL) s3 && $(INSTALL) manifests
 	$(PYTEST) tests/e2e --engine llama --engine procedural
 
 .PHONY: test-sglang

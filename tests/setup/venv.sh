@@ -6,11 +6,12 @@
 #   venv.sh sglang     real SGLang for CPU, 6.6 GB
 #   venv.sh procedural what ../engines/procedural_diffusion draws and encodes with, 0.3 GB
 #   venv.sh s3         a server with the API of S3, 0.1 GB
+#   venv.sh manifests  what checks Kubernetes manifests and Dockerfiles, 0.2 GB
 #   venv.sh e2e        pytest and an HTTP client; ffprobe from the system
 set -euo pipefail
 . "$(dirname "$0")/cache.sh"
 
-name=${1:?usage: venv.sh frontend|llama|sglang|procedural|s3|e2e}
+name=${1:?usage: venv.sh frontend|llama|sglang|procedural|s3|manifests|e2e}
 requirements=$setup/requirements/$name.txt
 [ -e "$requirements" ] || die "no such environment: $name"
 
