@@ -109,6 +109,7 @@ impl Handler for Floor {
             headers: call.headers,
             body,
             framing: Framing::Sse,
+            repeatable: true,
         };
         let reply = self.engine.send(call).await.map_err(|error| unreachable(&error))?;
         let answer = Answer {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dynamo_host_engine::Client;
+use dynamo_host_engine::{self as engine, Client};
 use dynamo_host_plugin::{EngineControl, EngineReply, Failure, Kind};
 use dynamo_host_request::call::{Kept, to_engine};
 
@@ -23,8 +23,8 @@ impl EngineControl for Control {
         let Some(client) = &self.0 else {
             return Err(Failure::unavailable("the worker has no engine"));
         };
-        // A control call is about no request: nothing is kept of it.
-        let call = to_engine(call, &Kept::default())?;
+        // A control call is about no request: nothing is kept of it, and it is sent once.
+        let call = engine::Call { repeatable: false, ..to_engine(call, &Kept::default())? };
         let exchange = async {
             let reply = client.send(call).await?;
             let status = reply.status();
@@ -33,9 +33,7 @@ impl EngineControl for Control {
         let (status, body) = tokio::time::timeout(TIMEOUT, exchange)
             .await
             .map_err(|_| Failure::new(Kind::DeadlineExceeded, "the engine did not answer in time"))?
-            .map_err(|error: dynamo_host_engine::EngineError| {
-                Failure::unavailable(error.to_string())
-            })?;
+            .map_err(|error: engine::EngineError| Failure::unavailable(error.to_string()))?;
         Ok(EngineReply { status, body: body.into() })
     }
 }

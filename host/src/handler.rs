@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dynamo_host_engine::Client;
-use dynamo_host_failure::Failure;
+use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plane::{Chunks, Codec, Handler, Request};
 use dynamo_host_request::{self as request, Incoming, Response};
 use futures::stream::{self, AbortRegistration, Abortable};
@@ -129,6 +129,16 @@ impl Handler for WorkerHandler {
     }
 }
 
+/// Leaves word of a response that failed: the client reads less than its operator needs.
+fn tell(failure: &Failure) {
+    match failure.kind {
+        Kind::Unavailable | Kind::BackendProtocol | Kind::DeadlineExceeded | Kind::Internal => {
+            tracing::warn!(%failure, "a response failed");
+        }
+        _ => tracing::debug!(%failure, "a response failed"),
+    }
+}
+
 /// A response until it has ended or is handed over. `with_it` stays as long.
 fn in_house(
     response: impl Stream<Item = Result<Bytes, Failure>> + Send + 'static,
@@ -168,6 +178,9 @@ impl Turn {
     ) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
         stream::unfold((response, self), |(mut response, mut turn)| async move {
             let item = response.next().await?;
+            if let Err(failure) = &item {
+                tell(failure);
+            }
             turn.failed = response.is_plugins_failure();
             Some((item, (response, turn)))
         })

@@ -72,6 +72,7 @@ fn generate(framing: Framing) -> Call {
         headers: vec![("X-Trace".to_owned(), "1".to_owned())],
         body: Bytes::from_static(b"{\"stream\":true}"),
         framing,
+        repeatable: true,
     }
 }
 
@@ -331,6 +332,61 @@ async fn a_connection_closed_while_idle_fails_no_request() {
         // A turn of the reactor, in which the close is noticed.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Answers once, and closes each first connection on the second request, unanswered.
+async fn server_that_closes_when_asked_again() -> (Client, Arc<AtomicUsize>) {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = seen.clone();
+    let client = server(move |mut stream, number| {
+        let seen = counted.clone();
+        async move {
+            while request(&mut stream).await.is_some() {
+                seen.fetch_add(1, Ordering::SeqCst);
+                if number == 0 && seen.load(Ordering::SeqCst) == 2 {
+                    return;
+                }
+                say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+            }
+        }
+    })
+    .await;
+    (client, seen)
+}
+
+#[tokio::test]
+async fn a_call_that_a_closing_connection_swallowed_is_sent_again() {
+    let (client, seen) = server_that_closes_when_asked_again().await;
+    for _ in 0..2 {
+        assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn what_the_engine_must_not_see_twice_goes_over_a_connection_of_its_own() {
+    let (client, seen) = server_that_closes_when_asked_again().await;
+    assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
+    let once = Call { repeatable: false, ..generate(Framing::Whole) };
+    assert_eq!(client.send(once).await.unwrap().status(), 200);
+    assert_eq!(seen.load(Ordering::SeqCst), 2);
+}
+
+/// A new connection that closes is an engine that failed.
+#[tokio::test]
+async fn a_call_over_a_new_connection_is_not_sent_again() {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = seen.clone();
+    let client = server(move |mut stream, _| {
+        let seen = counted.clone();
+        async move {
+            request(&mut stream).await;
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+    })
+    .await;
+    assert!(matches!(all(&client, Framing::Whole).await, Err(EngineError::Closed { .. })));
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

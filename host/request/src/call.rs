@@ -53,5 +53,7 @@ pub fn to_engine(call: Call, kept: &Kept) -> Result<engine::Call, Failure> {
             // A medium is taken frame by frame, before it could be cut.
             Framing::Whole | Framing::Blob => engine::Framing::Whole,
         },
+        // What a client hears nothing of may be done again.
+        repeatable: true,
     })
 }

@@ -22,6 +22,9 @@ pub struct Call {
     pub body: Bytes,
     /// How the answer is cut into events.
     pub framing: Framing,
+    /// Whether no harm is done if the engine sees the call twice. Only then it may go over a connection
+    /// that has waited, which the engine may be closing.
+    pub repeatable: bool,
 }
 
 impl Call {
@@ -33,6 +36,7 @@ impl Call {
             headers: Vec::new(),
             body: Bytes::new(),
             framing: Framing::Whole,
+            repeatable: true,
         }
     }
 }
@@ -83,14 +87,9 @@ impl Target {
         &self.address
     }
 
-    pub(super) fn request(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(String, String)],
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, EngineError> {
-        let bad = |why: String| EngineError::BadCall { path: path.to_owned(), why };
+    pub(super) fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, EngineError> {
+        let Call { method, path, headers, body, .. } = call;
+        let bad = |why: String| EngineError::BadCall { path: path.clone(), why };
         if !path.starts_with('/') {
             return Err(bad("its path does not begin with `/`".to_owned()));
         }
@@ -98,8 +97,8 @@ impl Target {
             .parse()
             .map_err(|error| bad(format!("its path is not valid: {error}")))?;
         let has_body = !body.is_empty();
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
         for (name, value) in headers {
             let wrong = |error: &dyn std::fmt::Display| bad(format!("header `{name}`: {error}"));

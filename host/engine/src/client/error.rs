@@ -81,6 +81,15 @@ impl From<TooLarge> for EngineError {
     }
 }
 
+/// Whether the connection was closed with no answer begun.
+pub(super) fn is_closed(error: &hyper::Error) -> bool {
+    let reset = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+    };
+    error.is_incomplete_message()
+        || error.source().and_then(|cause| cause.downcast_ref()).is_some_and(reset)
+}
+
 /// Whether the cause is bytes that make no sense, such as a broken chunk size, for which hyper's
 /// error has no kind of its own.
 fn is_malformed(error: &hyper::Error) -> bool {

@@ -6,8 +6,11 @@
 //! [`Reply`] closes its connection there and then, which is how an engine learns that nobody wants
 //! the rest.
 //!
-//! Nothing is retried, but for one case in which the engine cannot have seen the request: an idle
-//! connection that turns out to be closed before anything was written to it.
+//! An engine may close an idle connection at any time, also while a request is on its way to it:
+//! llama.cpp's server does when it has more connections than threads. So a call is sent again, once and
+//! over a new connection, if the one that had waited closed without a byte of an answer. Most likely
+//! the engine never saw it; a call it must not see twice goes over a new connection to begin with
+//! ([`Call::repeatable`]). Nothing else is retried.
 
 mod call;
 mod connection;
@@ -79,12 +82,18 @@ impl Client {
     /// connection came about, [`EngineError::Closed`] if it closed before an answer,
     /// [`EngineError::BadReply`] if what came is not HTTP.
     pub async fn send(&self, call: Call) -> Result<Reply, EngineError> {
-        let Call { method, path, headers, body, framing } = call;
-        let mut request = self.target.request(method, &path, &headers, body)?;
-        while let Some(mut connection) = self.pool.take().await {
+        let mut request = self.target.request(&call)?;
+        let framing = call.framing;
+        while call.repeatable
+            && let Some(mut connection) = self.pool.take().await
+        {
             match connection.send(request).await {
                 Ok(answer) => return Ok(self.reply(answer, connection, framing)),
                 Err(Unsent { request: Some(unsent), .. }) => request = unsent,
+                Err(Unsent { error, .. }) if error::is_closed(&error) => {
+                    request = self.target.request(&call)?;
+                    break;
+                }
                 Err(Unsent { error, .. }) => return Err(EngineError::from_hyper(&error)),
             }
         }
