@@ -13,8 +13,8 @@ from harness.process import wait_until
 
 # `make guests` builds them: see tests/guests/examples/relay.
 GUESTS = PLUGINS / "examples"
-ONE, TWO, TRAPPING, UNWELL, NARROW = (
-    GUESTS / f"relay_{name}.wasm" for name in ("one", "two", "trapping", "unwell", "narrow")
+ONE, TWO, TRAPPING, UNWELL, NARROW, TALKING = (
+    GUESTS / f"relay_{name}.wasm" for name in ("one", "two", "trapping", "unwell", "narrow", "talking")
 )
 COUNTS = GUESTS / "counts.wasm"
 

@@ -1,16 +1,14 @@
 """`/metrics` of the system server: one valid exposition of the engine's, Dynamo's and our numbers."""
 
-import json
 import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from client import FRANCE, Client
 from harness.deployment import Deployment, Worker
-from harness.engines import REPOSITORY, procedural
+from harness.engines import procedural
 from harness.process import wait_until
-from harness.prometheus import Prometheus, promtool
+from harness.prometheus import promtool
 
 
 def exposition(worker: Worker) -> str:
@@ -85,26 +83,3 @@ def test_a_media_workers(deployment: Deployment, kind: str) -> None:
         check(exposition(worker))
     finally:
         worker.process.stop(30)
-
-
-def queries() -> list[str]:
-    """What the panels of the dashboard ask, as Grafana would fill it in."""
-    dashboard = json.loads((REPOSITORY / "examples/grafana/dynamo-host.json").read_text())
-    filled = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    for name, value in [("$__rate_interval", "30s"), ("$namespace", ".*"), ("$model", ".*")]:
-        filled = [query.replace(name, value) for query in filled]
-    assert filled and not any("$" in query for query in filled)
-    return filled
-
-
-@pytest.mark.no_engine
-def test_the_dashboards_queries_find_something(deployment: Deployment, client: Client, worker: Worker, tmp_path: Path) -> None:
-    prometheus = Prometheus(deployment, tmp_path, worker.system_url.removeprefix("http://"))
-    try:
-        assert client.chat(FRANCE, max_tokens=4).status_code == 200
-        # A rate needs two scrapes after the first request.
-        rate = "sum(rate(dynamo_host_plugin_calls_total[30s])) > 0"
-        wait_until(lambda: prometheus.query(rate), 60, "the second scrape")
-        assert [query for query in queries() if not prometheus.query(query)] == []
-    finally:
-        prometheus.process.stop(10)

@@ -7,7 +7,7 @@
 #   venv.sh procedural what ../engines/procedural_diffusion draws and encodes with, 0.3 GB
 #   venv.sh s3         a server with the API of S3, 0.1 GB
 #   venv.sh manifests  what checks Kubernetes manifests and Dockerfiles, 0.2 GB
-#   venv.sh e2e        pytest and an HTTP client; ffprobe from the system
+#   venv.sh e2e        pytest, an HTTP client, a collector's protocol; ffprobe from the system
 set -euo pipefail
 . "$(dirname "$0")/cache.sh"
 

@@ -1,87 +1,21 @@
 //! The client against servers that do exactly what a test says, byte for byte.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::future::Future;
+mod scripted;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dynamo_host_engine::{Call, Client, EngineError, Framing, Limits};
-use http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use scripted::{HEAD, all, chunk, generate, request, say, server};
+
 const CAPTURE: &[u8] = include_bytes!("data/sglang_generate_stream.sse");
-const HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-
-/// A server that hands each connection, with its number, to `serve`. Ends with its runtime.
-async fn server<S, F>(serve: S) -> Client
-where
-    S: Fn(TcpStream, usize) -> F + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        for number in 0.. {
-            let (stream, _) = listener.accept().await.unwrap();
-            tokio::spawn(serve(stream, number));
-        }
-    });
-    let limits = Limits { max_event_bytes: 64 << 10, ..Limits::default() };
-    Client::new(&format!("http://{address}"), limits).unwrap()
-}
-
-/// Reads one request: its head as text, and its body.
-async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
-    let mut read = Vec::new();
-    let end = loop {
-        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
-        }
-        if stream.read_buf(&mut read).await.unwrap_or(0) == 0 {
-            return None;
-        }
-    };
-    let mut body = read.split_off(end);
-    let head = String::from_utf8(read).unwrap().to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.map_or(0, |length| length.parse().unwrap());
-    while body.len() < length {
-        stream.read_buf(&mut body).await.unwrap();
-    }
-    Some((head, body))
-}
-
-async fn say(stream: &mut TcpStream, text: impl AsRef<[u8]>) {
-    stream.write_all(text.as_ref()).await.unwrap();
-}
-
-fn chunk(text: impl AsRef<[u8]>) -> Vec<u8> {
-    let text = text.as_ref();
-    [format!("{:x}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat()
-}
-
-fn generate(framing: Framing) -> Call {
-    Call {
-        method: Method::POST,
-        path: "/generate?a=b".to_owned(),
-        headers: vec![("X-Trace".to_owned(), "1".to_owned())],
-        body: Bytes::from_static(b"{\"stream\":true}"),
-        framing,
-        repeatable: true,
-    }
-}
-
-async fn all(client: &Client, framing: Framing) -> Result<Vec<Bytes>, EngineError> {
-    let mut reply = client.send(generate(framing)).await?;
-    let mut events = Vec::new();
-    while reply.next(&mut events, 64).await? > 0 {}
-    Ok(events)
-}
 
 #[tokio::test]
 async fn a_call_arrives_as_it_was_made() {
@@ -286,124 +220,6 @@ async fn an_answer_over_the_limit_is_refused() {
     assert_eq!(all(&client, Framing::Whole).await.unwrap_err(), over);
     let reply = client.send(generate(Framing::Sse)).await.unwrap();
     assert_eq!(reply.whole(1000).await, Err(EngineError::TooLarge { max: 1000 }));
-}
-
-#[tokio::test]
-async fn a_connection_serves_one_request_after_the_other() {
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = connections.clone();
-    let client = server(move |mut stream, number| {
-        counted.store(number + 1, Ordering::SeqCst);
-        async move {
-            while request(&mut stream).await.is_some() {
-                let body = [chunk("data: 1\n\n"), b"0\r\n\r\n".to_vec()].concat();
-                say(&mut stream, HEAD).await;
-                say(&mut stream, body).await;
-            }
-        }
-    })
-    .await;
-    for _ in 0..5 {
-        assert_eq!(all(&client, Framing::Sse).await.unwrap(), ["1"]);
-    }
-    assert_eq!(connections.load(Ordering::SeqCst), 1);
-    // Two at once need two.
-    let (one, other) = tokio::join!(all(&client, Framing::Sse), all(&client, Framing::Sse));
-    assert_eq!((one.unwrap().len(), other.unwrap().len()), (1, 1));
-    assert_eq!(connections.load(Ordering::SeqCst), 2);
-}
-
-#[tokio::test]
-async fn a_connection_closed_while_idle_fails_no_request() {
-    let (gone, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let client = server(move |mut stream, number| {
-        let gone = gone.clone();
-        async move {
-            request(&mut stream).await;
-            say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-            drop(stream);
-            gone.send(number).unwrap();
-        }
-    })
-    .await;
-    for number in 0..3 {
-        assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
-        assert_eq!(heard.recv().await, Some(number));
-        // A turn of the reactor, in which the close is noticed.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Answers once, and closes each first connection on the second request, unanswered.
-async fn server_that_closes_when_asked_again() -> (Client, Arc<AtomicUsize>) {
-    let seen = Arc::new(AtomicUsize::new(0));
-    let counted = seen.clone();
-    let client = server(move |mut stream, number| {
-        let seen = counted.clone();
-        async move {
-            while request(&mut stream).await.is_some() {
-                seen.fetch_add(1, Ordering::SeqCst);
-                if number == 0 && seen.load(Ordering::SeqCst) == 2 {
-                    return;
-                }
-                say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-            }
-        }
-    })
-    .await;
-    (client, seen)
-}
-
-#[tokio::test]
-async fn a_call_that_a_closing_connection_swallowed_is_sent_again() {
-    let (client, seen) = server_that_closes_when_asked_again().await;
-    for _ in 0..2 {
-        assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
-    }
-    assert_eq!(seen.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn what_the_engine_must_not_see_twice_goes_over_a_connection_of_its_own() {
-    let (client, seen) = server_that_closes_when_asked_again().await;
-    assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
-    let once = Call { repeatable: false, ..generate(Framing::Whole) };
-    assert_eq!(client.send(once).await.unwrap().status(), 200);
-    assert_eq!(seen.load(Ordering::SeqCst), 2);
-}
-
-/// A new connection that closes is an engine that failed.
-#[tokio::test]
-async fn a_call_over_a_new_connection_is_not_sent_again() {
-    let seen = Arc::new(AtomicUsize::new(0));
-    let counted = seen.clone();
-    let client = server(move |mut stream, _| {
-        let seen = counted.clone();
-        async move {
-            request(&mut stream).await;
-            seen.fetch_add(1, Ordering::SeqCst);
-        }
-    })
-    .await;
-    assert!(matches!(all(&client, Framing::Whole).await, Err(EngineError::Closed { .. })));
-    assert_eq!(seen.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn a_connection_on_which_the_engine_failed_is_not_used_again() {
-    let client = server(|mut stream, number| async move {
-        request(&mut stream).await;
-        let status = if number == 0 { "500 Internal Server Error" } else { "200 OK" };
-        let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\nok");
-        say(&mut stream, answer).await;
-        // Whoever would send on this connection would wait for ever.
-        std::future::pending().await
-    })
-    .await;
-    let failed = client.send(generate(Framing::Whole)).await.unwrap();
-    assert_eq!(failed.status(), 500);
-    assert_eq!(failed.whole(1000).await.unwrap(), "ok");
-    assert_eq!(all(&client, Framing::Whole).await.unwrap(), ["ok"]);
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@
 //! 7. The converter may ask for a further step, and 4 to 6 come again. If the client leaves, the
 //!    connection is closed and the step's abort call is sent.
 //!
+//! A trace shows 3 and 5 as `spans` below Dynamo's own.
+//!
 //! Nothing here knows Dynamo's wire or an engine's payloads.
 
 pub mod call;
@@ -29,6 +31,7 @@ mod msgpack;
 pub mod payload;
 pub mod response;
 mod slots;
+mod spans;
 pub mod splice;
 mod worker;
 

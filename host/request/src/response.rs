@@ -16,11 +16,13 @@ use dynamo_host_failure::Failure;
 use dynamo_host_plugin::{self as plugin, PeerChunks, ResponsePlan, Session, Source, Step};
 use futures::stream::{self, Stream};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use crate::call::{Kept, to_engine};
 use crate::exchange::{self, Exchange, Reply};
 use crate::medium::{Medium, Piece, aside};
 use crate::slots::{Slot, Slots};
+use crate::spans::{CallSpan, Spans};
 
 /// Most events that cross to the plugin in one call. Batches grow by themselves under load, where
 /// they halve the cost of a chunk; beyond this they would only delay the first chunk of the batch.
@@ -91,6 +93,9 @@ pub struct Response<E: Exchange> {
     /// Its place at the engine, from the first call on until nothing more is wanted of it.
     slot: Option<Slot>,
     leaving: Arc<AtomicBool>,
+    spans: Spans,
+    /// Of the present call to the engine.
+    span: CallSpan,
     /// Batches, kept between turns so that a token costs no allocation here. The list of events
     /// only grows: its first places hold the batch.
     arrived: Vec<Bytes>,
@@ -121,9 +126,17 @@ impl<E: Exchange> Response<E> {
             slots,
             slot: None,
             leaving,
+            spans: Spans::default(),
+            span: CallSpan::default(),
             arrived: Vec::new(),
             events: Vec::new(),
         }
+    }
+
+    /// Shows its calls to the engine in the request's trace.
+    pub(crate) fn traced(mut self, spans: Spans) -> Self {
+        self.spans = spans;
+        self
     }
 
     /// The response as a stream of MessagePack chunks.
@@ -201,6 +214,7 @@ impl<E: Exchange> Response<E> {
                         self.abort = None;
                         // A client that takes its medium slowly keeps nobody waiting.
                         self.slot = None;
+                        self.span = CallSpan::default();
                         self.stage = Stage::Handing(medium.finish(reply.content_type()));
                     }
                 }
@@ -247,16 +261,19 @@ impl<E: Exchange> Response<E> {
         let left = self.session()?.media_bytes_left()?;
         let medium = Medium::asked_for(&call, left);
         let call = self.ready(call).await?;
+        self.span = self.spans.call(&call);
         let sent = async {
             self.called = true;
             self.exchange.send(call).await
         };
+        let sent = sent.instrument(self.span.span().clone());
         let reply = unless_left(&mut self.cancelled, sent).await?;
         let reply = reply.map_err(|error| {
             // An engine that was not reached has nothing to abort.
             self.called = !matches!(error, EngineError::Unreachable { .. });
             exchange::failure(&error)
         })?;
+        self.span.answered(reply.status());
         match (reply.status(), medium) {
             (200..=299, None) => self.stage = Stage::Answering(reply),
             (200..=299, Some(medium)) => self.stage = Stage::Taking(reply, medium),
@@ -277,11 +294,13 @@ impl<E: Exchange> Response<E> {
     /// The source has ended.
     async fn finish(&mut self) -> Result<(), Stopped> {
         self.abort = None;
+        self.span = CallSpan::default();
         self.converse(async |session| session.finish().await).await
     }
 
     /// Ends the response with `failure`, after the chunks that came before it.
     fn fail(&mut self, failure: Failure) {
+        self.span.failed(&failure);
         self.failure = Some(failure);
         self.end_early();
     }
@@ -291,6 +310,7 @@ impl<E: Exchange> Response<E> {
         // The connection goes first: for most engines that alone is the abort.
         self.stage = Stage::Over;
         self.slot = None;
+        self.span = CallSpan::default();
         self.send_abort();
     }
 

@@ -9,10 +9,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use dynamo_host_failure::{Failure, Kind};
 use dynamo_host_plugin::{Held, Plugin, Request};
+use tracing::Instrument;
 
 use crate::call::Kept;
 use crate::response::Response;
 use crate::slots::Slots;
+use crate::spans::{self, Spans};
 use crate::{Codec, Exchange, FreshSource, Payload};
 
 /// A request as Dynamo delivers it.
@@ -116,6 +118,13 @@ impl<E: Exchange> Worker<E> {
     /// # Errors
     /// The plugin's refusal, or why it could not be asked.
     pub async fn respond(&self, incoming: Incoming) -> Result<Response<E>, Failure> {
+        let spans = Spans::of(&incoming.trace_headers);
+        let span = spans.plan(&self.plugin);
+        let planned = self.plan(incoming, spans).instrument(span.clone()).await;
+        planned.inspect_err(|failure| spans::failed(&span, failure))
+    }
+
+    async fn plan(&self, incoming: Incoming, spans: Spans) -> Result<Response<E>, Failure> {
         let Payload { body, token_ids } = Payload::read(&incoming.payload, incoming.codec)?;
         let fresh = self.fresh.draw();
         let (body, held) = Held::take_out(body, &fresh.request_id);
@@ -154,6 +163,7 @@ impl<E: Exchange> Worker<E> {
             cancelled,
             self.slots.clone(),
             self.leaving.clone(),
-        ))
+        )
+        .traced(spans))
     }
 }

@@ -155,15 +155,16 @@ mod tests {
     #[test]
     fn the_usual_headers_are_added_unless_given() {
         let target = Target::parse("http://h:1/p").unwrap();
-        let given = [("Content-Type".to_owned(), "text/plain".to_owned())];
         let body = Bytes::from_static(b"x");
-        let request = target.request(Method::POST, "/a?b=c", &given, body.clone()).unwrap();
+        let call = |path| Call { method: Method::POST, body: body.clone(), ..Call::get(path) };
+        let headers = vec![("Content-Type".to_owned(), "text/plain".to_owned())];
+        let request = target.request(&Call { headers, ..call("/a?b=c") }).unwrap();
         assert_eq!(request.uri(), "/p/a?b=c");
         assert_eq!(request.headers()[HOST], "h:1");
         assert_eq!(request.headers()[CONTENT_TYPE], "text/plain");
-        let request = target.request(Method::POST, "/a", &[], body).unwrap();
+        let request = target.request(&call("/a")).unwrap();
         assert_eq!(request.headers()[CONTENT_TYPE], "application/json");
-        let request = target.request(Method::GET, "/a", &[], Bytes::new()).unwrap();
+        let request = target.request(&Call::get("/a")).unwrap();
         assert!(!request.headers().contains_key(CONTENT_TYPE));
     }
 
@@ -177,7 +178,7 @@ mod tests {
             ("/a", header("a b", "c"), "header `a b`"),
             ("/a", header("b", "c\r\nd: e"), "header `b`"),
         ] {
-            let error = target.request(Method::GET, path, &headers, Bytes::new()).unwrap_err();
+            let error = target.request(&Call { headers, ..Call::get(path) }).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
     }

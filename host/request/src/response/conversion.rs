@@ -8,6 +8,7 @@ use dynamo_host_plugin::{Output, Session};
 use super::{Response, Stage, Stopped};
 use crate::exchange::{self, Exchange, Reply};
 use crate::medium::{aside, with_media};
+use crate::spans::CallSpan;
 
 /// Longest body read of an answer that is not 2xx: an error message.
 const MAX_REJECTION: usize = 1 << 20;
@@ -79,6 +80,7 @@ impl<E: Exchange> Response<E> {
             }
         } else if let Some(step) = next {
             self.abort = None;
+            self.span = CallSpan::default();
             self.stage = Stage::Next(step);
         }
         if matches!(self.stage, Stage::Over) {

@@ -13,11 +13,13 @@ pub struct Version {
     pub traps_on_one_of: u32,
     /// Whether it answers a health check.
     pub is_well: bool,
+    /// Whether it logs something for each request.
+    pub talks: bool,
 }
 
 impl Version {
     pub const fn well(number: &'static str, route: &'static str) -> Self {
-        Version { number, chats: true, route, traps_on_one_of: 0, is_well: true }
+        Version { number, chats: true, route, traps_on_one_of: 0, is_well: true, talks: false }
     }
 }
 
@@ -55,6 +57,9 @@ impl Worker for Relay {
     fn plan(&self, request: &Request, _: &Prompt) -> Result<Plan<Marked>> {
         if request.probe && !THIS.is_well {
             return Err(Error::internal("this version is not well"));
+        }
+        if THIS.talks {
+            dynamo_worker_sdk::info!("one line,\r\nthen \"another\"\twith \u{1b}[31mcolour\u{1b}[0m and {{\"a\": 1}}\0");
         }
         let of = THIS.traps_on_one_of;
         assert!(of == 0 || request.probe || !request.fresh.seed.is_multiple_of(of), "one of {of} requests");
