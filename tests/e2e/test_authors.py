@@ -38,15 +38,14 @@ def test_an_example_passes_its_cases(name: str) -> None:
 
 
 def test_what_is_redacted_does_not_leave(deployment: Deployment) -> None:
-    secret = "ann@example.org"
-    ask = {"max_tokens": 40, "temperature": 0}
-    prompt = f"Repeat this sentence: my address is {secret}."
+    """The cases redact addresses and card numbers; here is something this model is sure to say."""
+    ask = {"max_tokens": 16, "temperature": 0}
     unguarded = deployment.start_worker(llama())
-    guarded = serve(deployment, example("redaction"))
+    guarded = serve(deployment, example("redaction"), "--plugin-setting", 'redact=["Par[a-z]+"]')
     unguarded.await_listed()
-    assert secret in Client(deployment.url, unguarded.model).stream_chat(prompt, **ask).text, "the model says it if nobody minds"
-    answer = guarded.stream_chat(prompt, **ask)
-    assert answer.complete and "[redacted]" in answer.text and secret not in answer.text, answer.text
+    assert "Paris" in Client(deployment.url, unguarded.model).stream_chat(FRANCE, **ask).text
+    answer = guarded.stream_chat(FRANCE, **ask)
+    assert answer.complete and "[redacted]" in answer.text and "Par" not in answer.text, answer.text
 
 
 def test_a_generating_model_ranks(deployment: Deployment) -> None:

@@ -12,6 +12,7 @@ from client import FRANCE, Client, Stream, endless
 from harness.deployment import Deployment, Worker
 from harness.engines import Engine, sglang_pair
 from harness.process import free_port, wait_until
+from metrics import check, exposition
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -74,6 +75,12 @@ def test_streams_are_complete(paired: Client) -> None:
     stream = paired.stream_chat(FRANCE, max_tokens=12, temperature=0, ignore_eos=True)
     assert stream.complete, stream
     assert len(stream.chunks) > 2
+
+
+def test_the_metrics_of_both_are_valid(paired: Client, pair: Pair) -> None:
+    assert paired.chat(FRANCE, max_tokens=4).status_code == 200
+    for worker in pair.workers:
+        check(exposition(worker))
 
 
 def test_a_client_that_leaves_while_decoding(paired: Client, pair: Pair) -> None:

@@ -9,6 +9,7 @@ import pytest
 from client import Client
 from harness.deployment import Deployment, Worker
 from harness.engines import sglang
+from metrics import check, exposition
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -85,3 +86,7 @@ def test_what_was_embedded_is_counted(host: Worker, embedder: Client) -> None:
 
 def test_a_chat_is_not_for_an_embedder(embedder: Client) -> None:
     assert 400 <= embedder.chat("hello").status_code < 500
+
+
+def test_its_metrics_are_valid(host: Worker) -> None:
+    check(exposition(host))

@@ -29,8 +29,9 @@ MONITORING = FOLDER / "monitoring.yaml"
 VERSIONS = ["1.29", "1.37"]
 # The most a ConfigMap holds.
 CONFIG_MAP = 1 << 20
-# Handing over what outlives the drain, and closing the endpoint: ten seconds each, `host/src/shutdown.rs`.
-CLOSING = 20
+# The notice of leaving, and ten seconds each for handing over what outlives the drain and for closing the
+# endpoint: `host/src/shutdown.rs`.
+FIXED = 21
 
 
 @dataclass
@@ -172,7 +173,7 @@ def test_a_host_has_the_time_to_leave(host: Host, tmp_path: Path) -> None:
     flags = configuration(host, tmp_path)["flags"]
     seconds = [float(flags[name]["value"]) for name in ("grace_period", "drain_timeout", "engine_stop_timeout")]
     # A sidecar's engine is stopped by Kubernetes, out of the same time.
-    assert host.pod["terminationGracePeriodSeconds"] >= sum(seconds) + CLOSING
+    assert host.pod["terminationGracePeriodSeconds"] >= sum(seconds) + FIXED
     said = re.search(r"^\| sum .*\| (\d+) \|$", README, re.M)
     assert said and int(said[1]) == host.pod["terminationGracePeriodSeconds"]
 

@@ -6,6 +6,7 @@ import pytest
 from client import FRANCE, Client
 from harness.deployment import Deployment, Worker
 from harness.engines import sglang
+from metrics import check, exposition
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -36,3 +37,7 @@ def test_what_it_cannot_do_is_refused(client: Client) -> None:
     refused = client.chat(FRANCE, max_tokens=4, nvext={"max_thinking_tokens": 5})
     assert refused.status_code == 400, refused.text
     assert client.chat(FRANCE, max_tokens=4).status_code == 200
+
+
+def test_its_metrics_are_valid(host: Worker) -> None:
+    check(exposition(host))

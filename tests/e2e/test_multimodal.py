@@ -13,6 +13,7 @@ from client import Client, Stream
 from harness.deployment import Deployment, Worker
 from harness.engines import TRANSFER, Engine, halves, sglang_vision
 from harness.process import wait_until
+from metrics import check, exposition
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -194,6 +195,8 @@ def test_a_processor_in_front(deployment: Deployment, fleet: Fleet, vision: Clie
     # Bytes that make no character at the end are shown by engine and frontend each in a way of its own.
     assert through.text.rstrip("\ufffd") == ask(vision, pictures.url("red.png")).text.rstrip("\ufffd")
     assert "no image" in refusal(chat)
+    for each in fleet.workers:
+        check(exposition(each))
 
 
 def test_prefill_and_decode_in_two_engines(
@@ -211,6 +214,8 @@ def test_prefill_and_decode_in_two_engines(
         split = ask(Client(deployment.url, pair.name), pictures.url("tall.png"))
         assert split.complete, split
         assert split.text == expected
+        for worker in pair.workers:
+            check(exposition(worker))
         assert '"POST /encode HTTP/1.1" 200' in pair.encode.process.output()
     finally:
         pair.stop()

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from client import Client
-from harness.deployment import Deployment
+from harness.deployment import Deployment, Worker
 from harness.engines import sglang
+from metrics import check, exposition
 
 pytestmark = pytest.mark.tiny_sglang
 
@@ -14,11 +15,16 @@ DOCUMENTS = ["the sea is wide", "a user asks", "ships sail the sea", "7"]
 
 
 @pytest.fixture(scope="module")
-def ranker(deployment: Deployment) -> Iterator[Client]:
+def host(deployment: Deployment) -> Iterator[Worker]:
     worker = deployment.start_worker(sglang("tiny-cross-encoder", "rerank", ["--context-length", "512"]))
     worker.await_listed()
-    yield Client(deployment.url, worker.model)
+    yield worker
     worker.process.stop(60)
+
+
+@pytest.fixture
+def ranker(deployment: Deployment, host: Worker) -> Client:
+    return Client(deployment.url, host.model)
 
 
 def rerank(client: Client, **changes: object) -> list[dict]:
@@ -57,3 +63,7 @@ def test_what_cannot_be_ranked_is_refused(ranker: Client, wrong: dict) -> None:
     response = ranker.post("/v1/rerank", body)
     assert 400 <= response.status_code < 500, response.text
     assert len(rerank(ranker)) == 4
+
+
+def test_its_metrics_are_valid(host: Worker) -> None:
+    check(exposition(host))
