@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -12,6 +13,8 @@ use dynamo_host_plane::{Chunks, Codec, Handler, Request};
 use dynamo_host_request::{self as request, Incoming, Response};
 use futures::stream::{self, AbortRegistration, Abortable};
 use futures::{Stream, StreamExt};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::Pulse;
 use crate::door::Door;
@@ -27,7 +30,14 @@ pub struct WorkerHandler {
     /// Whether an operator has the engine out of use.
     resting: Arc<AtomicBool>,
     pulse: Option<Pulse>,
+    /// Whether the worker is out of discovery.
+    away: watch::Receiver<bool>,
 }
+
+/// How long the failure of an engine is held back until the worker has left discovery, and until
+/// frontends have noticed. One that sends the request on at once would choose this worker again.
+const LEAVING: Duration = Duration::from_millis(500);
+const NOTICED: Duration = Duration::from_millis(50);
 
 impl WorkerHandler {
     /// Begins with `version`, in front of the site's engine.
@@ -41,6 +51,7 @@ impl WorkerHandler {
             door: site.service.door(),
             resting: site.service.resting(),
             pulse: site.backend.pulse(),
+            away: site.service.away(),
         }
     }
 
@@ -116,7 +127,7 @@ impl Handler for WorkerHandler {
             probe,
             cancelled: Box::pin(async move { cancelled.cancelled().await }),
         };
-        let mut turn = Turn::begin(version, probe);
+        let mut turn = Turn::begin(version, probe, self.away.clone());
         match turn.version.worker().respond(incoming).await {
             Ok(response) => Ok(in_house(turn.answer(response), sent_out, guest)),
             Err(failure) => {
@@ -162,14 +173,26 @@ struct Turn {
     probe: bool,
     /// Whether the plugin is to blame for the end.
     failed: bool,
+    away: watch::Receiver<bool>,
 }
 
 impl Turn {
-    fn begin(version: Arc<Version>, probe: bool) -> Self {
+    fn begin(version: Arc<Version>, probe: bool, away: watch::Receiver<bool>) -> Self {
         if !probe {
             version.take_off();
         }
-        Turn { version, probe, failed: false }
+        Turn { version, probe, failed: false, away }
+    }
+
+    /// Gives an engine that may be gone the time to be noticed.
+    async fn until_away(&mut self) {
+        if *self.away.borrow() {
+            return;
+        }
+        let left = timeout(LEAVING, self.away.wait_for(|away| *away)).await;
+        if left.is_ok_and(|left| left.is_ok()) {
+            sleep(NOTICED).await;
+        }
     }
 
     fn answer(
@@ -180,6 +203,9 @@ impl Turn {
             let item = response.next().await?;
             if let Err(failure) = &item {
                 tell(failure);
+                if failure.kind == Kind::Unavailable && !turn.probe {
+                    turn.until_away().await;
+                }
             }
             turn.failed = response.is_plugins_failure();
             Some((item, (response, turn)))

@@ -11,7 +11,7 @@ use dynamo_host_plane::{Plane, PlaneError, RouteHandler, Served};
 use dynamo_host_plugin::ServiceControl;
 use futures::future::{join_all, try_join_all};
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 use crate::door::Door;
 
@@ -61,6 +61,8 @@ pub struct Service {
     reasons: RwLock<BTreeSet<String>>,
     /// Whether there is one.
     resting: Arc<AtomicBool>,
+    /// Whether the worker is out of discovery for a reason of the host's own.
+    away: watch::Sender<bool>,
 }
 
 impl Service {
@@ -77,6 +79,7 @@ impl Service {
             absences: Mutex::default(),
             reasons: RwLock::default(),
             resting: Arc::default(),
+            away: watch::Sender::new(false),
         }
     }
 
@@ -93,6 +96,11 @@ impl Service {
     /// Whether an operator has the engine out of use.
     pub fn resting(&self) -> Arc<AtomicBool> {
         self.resting.clone()
+    }
+
+    /// Whether the worker is out of discovery for a reason of the host's own.
+    pub fn away(&self) -> watch::Receiver<bool> {
+        self.away.subscribe()
     }
 
     /// Leaves for a reason of the host's own, with `notice` for requests on their way
@@ -112,6 +120,7 @@ impl Service {
                 tracing::warn!("could not leave discovery: {error}");
             }
         }
+        self.away.send_replace(true);
     }
 
     /// Answers `/engine/service`: whether the worker is in discovery, and what keeps it out.
@@ -145,6 +154,7 @@ impl Service {
             return Err(error);
         }
         if absences.is_empty() {
+            self.away.send_replace(false);
             self.served().iter().for_each(|served| served.set_ready());
             self.plane.set_ready(true);
         }

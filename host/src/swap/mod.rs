@@ -19,6 +19,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dynamo_host_plugin::Artifact;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -72,6 +73,21 @@ struct Previous {
     version: Option<Arc<Version>>,
 }
 
+/// What a source had: a digest, and who vouched for it. A plugin that was refused because nobody had
+/// signed it may come again, signed.
+#[derive(PartialEq, Eq)]
+struct Seen {
+    digest: String,
+    signature: Option<Bytes>,
+}
+
+impl Seen {
+    fn of(artifact: &Artifact) -> Self {
+        let signature = artifact.signature().cloned();
+        Seen { digest: artifact.digest().to_owned(), signature }
+    }
+}
+
 /// Gives one plugin its next version.
 pub struct Swapper {
     site: Arc<Site>,
@@ -79,9 +95,8 @@ pub struct Swapper {
     source: Source,
     gate: Gate,
     record: Arc<Record>,
-    /// The digest of what the source last had: news of the same is none, also after an operator went
-    /// back from it.
-    seen: String,
+    /// What the source last had: news of the same is none, also after an operator went back from it.
+    seen: Seen,
     previous: Option<Previous>,
     probation: Option<Probation>,
 }
@@ -89,7 +104,7 @@ pub struct Swapper {
 impl Swapper {
     /// For the plugin at `station`, which comes from `source`.
     pub fn new(site: Arc<Site>, station: Arc<Station>, source: Source, gate: Gate) -> Self {
-        let seen = station.handler().current().plugin().digest().to_owned();
+        let seen = Seen::of(station.handler().current().artifact());
         let record = Arc::default();
         Swapper { site, station, source, gate, record, seen, previous: None, probation: None }
     }
@@ -162,7 +177,7 @@ impl Swapper {
     ) -> Result<Outcome, Refusal> {
         let artifact = self.source.fetch().await?;
         *digest = Some(artifact.digest().to_owned());
-        let seen = std::mem::replace(&mut self.seen, artifact.digest().to_owned());
+        let seen = std::mem::replace(&mut self.seen, Seen::of(&artifact));
         if trigger == Trigger::Source && seen == self.seen {
             return Ok(Outcome::Unchanged);
         }
