@@ -140,6 +140,17 @@ impl Handler for WorkerHandler {
     }
 }
 
+/// Gives an engine that may be gone the time to be noticed.
+async fn until_away(away: &mut watch::Receiver<bool>) {
+    if *away.borrow() {
+        return;
+    }
+    let left = timeout(LEAVING, away.wait_for(|away| *away)).await;
+    if left.is_ok_and(|left| left.is_ok()) {
+        sleep(NOTICED).await;
+    }
+}
+
 /// Leaves word of a response that failed: the client reads less than its operator needs.
 fn tell(failure: &Failure) {
     match failure.kind {
@@ -184,17 +195,6 @@ impl Turn {
         Turn { version, probe, failed: false, away }
     }
 
-    /// Gives an engine that may be gone the time to be noticed.
-    async fn until_away(&mut self) {
-        if *self.away.borrow() {
-            return;
-        }
-        let left = timeout(LEAVING, self.away.wait_for(|away| *away)).await;
-        if left.is_ok_and(|left| left.is_ok()) {
-            sleep(NOTICED).await;
-        }
-    }
-
     fn answer(
         self,
         response: Response<Option<Client>>,
@@ -204,7 +204,7 @@ impl Turn {
             if let Err(failure) = &item {
                 tell(failure);
                 if failure.kind == Kind::Unavailable && !turn.probe {
-                    turn.until_away().await;
+                    until_away(&mut turn.away).await;
                 }
             }
             turn.failed = response.is_plugins_failure();
@@ -224,7 +224,7 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use dynamo_host_failure::Kind;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -242,6 +242,27 @@ mod tests {
         assert!(failure.kind.is_migratable());
         assert_eq!(response.next().await, None);
         assert_eq!(door.send_out(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_waits_for_the_worker_to_leave_and_not_for_ever() {
+        let (leave, mut away) = watch::channel(false);
+        let began = Instant::now();
+        until_away(&mut away).await;
+        assert_eq!(began.elapsed(), LEAVING, "an engine that goes on");
+
+        let began = Instant::now();
+        let soon = Duration::from_millis(100);
+        let leaving = async {
+            sleep(soon).await;
+            leave.send_replace(true);
+        };
+        tokio::join!(until_away(&mut away), leaving);
+        assert_eq!(began.elapsed(), soon + NOTICED);
+
+        let began = Instant::now();
+        until_away(&mut away).await;
+        assert!(began.elapsed().is_zero(), "it has left before");
     }
 
     #[tokio::test]

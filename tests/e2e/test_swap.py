@@ -1,6 +1,7 @@
 """A plugin's next version takes over while its engine and its requests go on."""
 
 import dataclasses
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -146,6 +147,29 @@ def test_what_does_not_pass_does_not_serve(
     assert metric(worker, f'dynamo_host_plugin_refusals_total{{name="relay",step="{step}"}}')
     assert "goes on" in worker.process.output()
     assert asked(client) == {"1.0.0"}
+
+
+def test_the_operators_cases_decide(deployment: Deployment, host: Worker, tmp_path: Path) -> None:
+    case = {"format": 1, "name": "relay/no_prompt", "request": {"model": "m"}, "exchanges": [], "chunks": []}
+    cases = tmp_path / "cases"
+    cases.mkdir()
+    at = tmp_path / "relay.wasm"
+    put(ONE, at)
+    engine = dataclasses.replace(llama(), plugin=str(at), arguments=["--engine-url", host.engine_url()])
+    worker = deployment.start_worker(engine, ["--plugin-cases", str(cases)])
+    worker.await_listed()
+
+    # No plugin of ours answers a request without a prompt out of thin air.
+    (cases / "no_prompt.json").write_text(json.dumps(case))
+    put(TWO, at)
+    status, answer = order(worker, "reload", plugin="relay")
+    assert status == 500 and "relay/no_prompt" in answer["message"], answer
+    assert shown(worker)["version"] == "1.0.0" and shown(worker)["last_refusal"]["step"] == "cases"
+
+    (cases / "no_prompt.json").unlink()
+    assert order(worker, "reload", plugin="relay")[0] == 200
+    assert shown(worker)["version"] == "2.0.0"
+    worker.process.stop(60)
 
 
 def test_a_version_that_fails_goes_back_by_itself(client: Client, worker: Worker, file: Path) -> None:
