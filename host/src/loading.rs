@@ -18,7 +18,7 @@ pub fn runtime(flags: &PluginFlags) -> Result<Runtime, HostError> {
     let runtime = Runtime::new(Limits { call, ..Limits::default() })?.with_trust(trust(flags)?);
     Ok(match &flags.plugin_cache {
         Some(folder) => runtime.with_cache(Cache::open(folder)?),
-        None => with_usual_cache(runtime),
+        None => runtime.with_cache(usual_cache()),
     })
 }
 
@@ -26,14 +26,6 @@ pub fn runtime(flags: &PluginFlags) -> Result<Runtime, HostError> {
 pub fn usual_cache() -> Option<Cache> {
     let opened = Cache::open(&Cache::usual_path()?);
     opened.inspect_err(|error| tracing::warn!("plugins are compiled at each start: {error}")).ok()
-}
-
-/// Adds the user's own cache, if there is one.
-pub fn with_usual_cache(runtime: Runtime) -> Runtime {
-    match usual_cache() {
-        Some(cache) => runtime.with_cache(cache),
-        None => runtime,
-    }
 }
 
 fn trust(flags: &PluginFlags) -> Result<Trust, HostError> {

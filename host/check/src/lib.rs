@@ -84,10 +84,8 @@ pub fn run(options: Options, out: &mut dyn Write) -> Result<Summary, CheckError>
 }
 
 async fn check(options: Options, out: &mut dyn Write) -> Result<Summary, CheckError> {
-    let mut runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
-    if let Some(cache) = options.cache {
-        runtime = runtime.with_cache(cache);
-    }
+    let runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?
+        .with_cache(options.cache);
     let component = Artifact::read(&options.plugin).await?;
     let plugin = Plugin::load(&runtime, &component, &Grants::only(Grant::ALL)).await?;
     let runner = Runner::new(plugin);

@@ -83,9 +83,9 @@ impl Runtime {
         self
     }
 
-    /// Keeps what is compiled in `cache`, and looks there first.
-    pub fn with_cache(mut self, cache: Cache) -> Self {
-        self.cache = Some(Arc::new(cache));
+    /// Keeps what is compiled in `cache`, if there is one, and looks there first.
+    pub fn with_cache(mut self, cache: impl Into<Option<Cache>>) -> Self {
+        self.cache = cache.into().map(Arc::new);
         self
     }
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::iter;
 use std::time::Duration;
 
 use crate::events::TooLarge;
@@ -83,27 +84,21 @@ impl From<TooLarge> for EngineError {
 
 /// Whether the connection was closed with no answer begun.
 pub(super) fn is_closed(error: &hyper::Error) -> bool {
-    let reset = |error: &io::Error| {
-        matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
-    };
-    error.is_incomplete_message()
-        || error.source().and_then(|cause| cause.downcast_ref()).is_some_and(reset)
+    let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe];
+    error.is_incomplete_message() || system_error(error).is_some_and(|kind| reset.contains(&kind))
 }
 
 /// Whether the cause is bytes that make no sense, such as a broken chunk size, for which hyper's
 /// error has no kind of its own.
 fn is_malformed(error: &hyper::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return matches!(
-                error.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-            );
-        }
-        cause = error.source();
-    }
-    false
+    let malformed = [io::ErrorKind::InvalidData, io::ErrorKind::InvalidInput];
+    system_error(error).is_some_and(|kind| malformed.contains(&kind))
+}
+
+/// The kind of the first cause that is an error of reading or writing.
+fn system_error(error: &hyper::Error) -> Option<io::ErrorKind> {
+    let mut causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
 }
 
 /// The error and its causes, in one line.

@@ -11,9 +11,9 @@ use super::connection::Connection;
 /// How long a connection may wait for its next request.
 ///
 /// Much shorter than the 5 s after which uvicorn (SGLang's server) and cpp-httplib (llama.cpp's)
-/// close an idle connection: a request written to one that is just being closed would be lost, and
-/// cannot be sent again, as the engine may have begun to work on it. On a machine that is short of
-/// processors we learn late that an answer has ended, and the engine counts from its own last byte.
+/// close an idle connection. A request written to one that is just being closed is sent again by the
+/// client, but the engine may have begun to work on it. On a machine that is short of processors we
+/// learn late that an answer has ended, and the engine counts from its own last byte.
 const MAX_IDLE: Duration = Duration::from_secs(1);
 
 /// How many connections may wait. More come about when needed and are closed after use.

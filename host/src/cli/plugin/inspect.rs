@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &InspectArguments) -> Result<(), Failed> {
     line("digest", format_args!("sha256:{}", artifact.digest()));
     let runtime = Runtime::new(Limits { instances: INSTANCES, ..Limits::default() })?;
     // What is compiled to be looked at need not be compiled again to be run.
-    let runtime = loading::with_usual_cache(runtime);
+    let runtime = runtime.with_cache(loading::usual_cache());
     let interfaces = progress::while_doing(format!("compiling {}", path.display()), || {
         Interfaces::of(&runtime, &artifact)
     })?;
