@@ -14,8 +14,9 @@ embeddings, images and videos with it, and decode workers in Rust.
     Worker = dynamo.export(PassThrough)
 """
 
+from . import log, media, metrics, peers
 from ._export import export
-from .calls import Call, Step
+from .calls import Call, EngineReply, InlayForm, Step, send_to_engine
 from .chunks import Chunks, parse_chunk, parse_event
 from .errors import Failed, Kind
 from .facts import Contact, Input, Instrument, Isolation, Manifest, Metric, Registration, Setup
@@ -28,9 +29,11 @@ __all__ = [
     "Chunks",
     "Contact",
     "Converter",
+    "EngineReply",
     "EngineReport",
     "Failed",
     "Fresh",
+    "InlayForm",
     "Input",
     "Instrument",
     "Isolation",
@@ -46,6 +49,11 @@ __all__ = [
     "Step",
     "Worker",
     "export",
+    "log",
+    "media",
+    "metrics",
     "parse_chunk",
     "parse_event",
+    "peers",
+    "send_to_engine",
 ]

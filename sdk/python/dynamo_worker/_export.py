@@ -7,14 +7,15 @@ from typing import Any
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports import worker as contract
+from wit_world.imports import handles, types
 from wit_world.imports import prompt as prompts
-from wit_world.imports import types
 
 from . import worker as author
 from .calls import Step
 from .chunks import Chunks
-from .errors import failure_of
+from .errors import Failed, Kind, failure_of
 from .given import EngineReport, Prompt, Request, Start
+from .media import Blob
 
 _OVER = contract.Ending(None, True)
 
@@ -35,9 +36,8 @@ class Converter(contract.Converter):
 
         return self._output(each)
 
-    def deliver(self, medium: Any) -> contract.Output:
-        failure = types.Failure(types.Kind.INTERNAL, "this SDK does not take media", False)
-        return contract.Output([], [], None, contract.Ending(failure, False))
+    def deliver(self, medium: handles.Blob) -> contract.Output:
+        return self._output(lambda chunks: self._converter.medium(Blob(medium), chunks))
 
     def finish(self) -> contract.Output:
         return self._last(self._converter.finish)
@@ -51,8 +51,8 @@ class Converter(contract.Converter):
         try:
             work(chunks)
         except Exception as error:
-            return contract.Output(chunks.encoded, [], None, contract.Ending(failure_of(error), True))
-        return contract.Output(chunks.encoded, [], None, _OVER)
+            return contract.Output(chunks.encoded, chunks.inlays, None, contract.Ending(failure_of(error), True))
+        return contract.Output(chunks.encoded, chunks.inlays, None, _OVER)
 
     def _output(self, work: Callable[[Chunks], Any]) -> contract.Output:
         chunks, step, end = Chunks(), None, None
@@ -65,7 +65,7 @@ class Converter(contract.Converter):
         except Exception as error:
             # Chunks sent before it are still delivered.
             end = contract.Ending(failure_of(error), self._converter.engine_is_done())
-        return contract.Output(chunks.encoded, [], step, end)
+        return contract.Output(chunks.encoded, chunks.inlays, step, end)
 
 
 def export(worker: type[author.Worker]) -> type[exports.Worker]:
@@ -94,6 +94,8 @@ def export(worker: type[author.Worker]) -> type[exports.Worker]:
         def plan(self, state: bytes, request: types.Request, prompt: prompts.Tokens) -> contract.ResponsePlan:
             with _failures():
                 plan = worker(json.loads(state)).plan(Request(request), Prompt(prompt))
+                if plan.preface.inlays:
+                    raise Failed(Kind.INTERNAL, "a preface cannot hold media")
                 step = plan.step()
                 return contract.ResponsePlan(
                     plan.preface.encoded,

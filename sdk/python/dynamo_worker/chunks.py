@@ -5,7 +5,11 @@ from typing import Any
 
 import umsgpack
 
+from wit_world.exports import worker as contract
+from wit_world.imports.calls import InlayForm
+
 from .errors import Failed, Kind
+from .media import Blob, inlay
 
 
 class Chunks:
@@ -13,10 +17,23 @@ class Chunks:
 
     def __init__(self) -> None:
         self.encoded: list[bytes] = []
+        self.inlays: list[contract.ChunkInlay] = []
 
     def send(self, chunk: Any) -> None:
         """Appends a chunk."""
         self.encoded.append(umsgpack.packb(chunk))
+
+    def send_with(self, chunk: Any, at: str, blob: Blob) -> None:
+        """Appends a chunk in which the host writes `blob` where the JSON pointer `at` leads, in base64.
+
+        Something must stand there, such as None.
+        """
+        self.inlays.append(contract.ChunkInlay(len(self.encoded), inlay(at, blob, InlayForm.BASE64)))
+        self.send(chunk)
+
+    def send_encoded(self, chunk: bytes) -> None:
+        """Appends a chunk that is encoded already, such as one of another worker's."""
+        self.encoded.append(chunk)
 
 
 def parse_event(event: bytes) -> Any:

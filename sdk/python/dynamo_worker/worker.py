@@ -5,9 +5,10 @@ from typing import Any
 
 from .calls import Call, Step
 from .chunks import Chunks
-from .errors import Failed
+from .errors import Failed, Kind
 from .facts import Manifest, Registration, Setup
 from .given import EngineReport, Prompt, Request, Start
+from .media import Blob
 
 # Returned by `Converter.event`: the response is complete, and what the engine still sends is not
 # wanted. Not needed at an end-of-stream marker: there the stream ends by itself.
@@ -20,6 +21,10 @@ class Converter:
     def event(self, event: bytes, chunks: Chunks) -> Any:
         """One event of the engine's answer. Returns nothing, `DONE`, or a `Step` to go on with."""
         raise NotImplementedError
+
+    def medium(self, medium: Blob, chunks: Chunks) -> Any:
+        """A medium of the answer, which the call asked for (`Call.medium`, `Call.lift`). Returns as `event`."""
+        raise Failed(Kind.INTERNAL, "this worker asks for no media")
 
     def engine_is_done(self) -> bool:
         """Asked when the response ends before the engine's stream: whether an abort is idle."""
