@@ -16,16 +16,31 @@ export class Call {
   static post(path: string, body: unknown): Call;
   sse(): this;
   ndjson(): this;
+  /** The answer is a medium: `Converter.medium` gets it. */
+  medium(): this;
+  /** Members of the answer of this name are media in base64: `Converter.medium` gets each, in order. */
+  lift(member: string): this;
+  /** The body is sent as a form. */
+  form(): this;
+  /** The host writes `blob` where the JSON pointer `at` leads in the body. */
+  inlay(at: string, blob: media.Blob, form: "base64" | "data-url"): this;
   withTokensAs(member: string): this;
   withHeaders(headers: [string, string][]): this;
 }
 
 export class Step {
-  constructor(call: Call, options?: { afterMs?: number; abort?: Call });
+  constructor(source: Call | peers.Reply, options?: { afterMs?: number; abort?: Call });
 }
+
+/** Sends a control call to the engine and waits for its answer. Needs the import `engine`. */
+export function sendToEngine(call: Call): { status: number; body: Uint8Array };
 
 export class Chunks {
   send(chunk: unknown): void;
+  /** The host writes `blob` in base64 where the JSON pointer `at` leads, such as to null. */
+  sendWith(chunk: unknown, at: string, blob: media.Blob): void;
+  /** A chunk that is encoded already, such as one of another worker's. */
+  sendEncoded(chunk: Uint8Array): void;
 }
 
 export function parseEvent(event: Uint8Array): any;
@@ -35,13 +50,72 @@ export const DONE: unique symbol;
 
 export class Converter {
   event(event: Uint8Array, chunks: Chunks): void | typeof DONE | Step;
+  medium(medium: media.Blob, chunks: Chunks): void | typeof DONE | Step;
   engineIsDone(): boolean;
   finish(chunks: Chunks): void;
   rejected(status: number, body: Uint8Array, chunks: Chunks): void;
 }
 
+/** The host's log. Needs the import `log`. */
+export namespace log {
+  function warn(...words: unknown[]): void;
+  function info(...words: unknown[]): void;
+  function debug(...words: unknown[]): void;
+}
+
+/** Numbers for the host's `/metrics`. */
+export namespace metrics {
+  function histogram(name: string, help: string, labels: string[], buckets: number[]): Metric;
+  /** The metric is named by its position in the manifest. Needs the import `metrics`. */
+  function record(position: number, value: number, labels?: string[]): void;
+}
+
+/** Images and videos, which stay with the host. */
+export namespace media {
+  /** Given away when it is written into a chunk or a call, and freed with the response otherwise. */
+  class Blob {
+    size(): number;
+    contentType(): string;
+    read(offset: number, count: number): Uint8Array;
+    /** Returns the URL. Needs the import `media`. */
+    store(name: string): string;
+    /** Frees it before the response ends. */
+    drop(): void;
+  }
+  interface Limits {
+    maxBytes: number;
+    timeoutMs: number;
+    /** Prefixes of media types, such as `image/`; none for any. */
+    accept?: string[];
+  }
+  /** Needs the import `media`. */
+  function fetch(url: string, limits: Limits): Blob;
+}
+
+/** Other workers, by endpoint. */
+export namespace peers {
+  class Reply {
+    /** Waits for at least one chunk; none at the end. */
+    next(): any[];
+    collect(): any[];
+    /** Gives the request up. */
+    drop(): void;
+  }
+  /** Needs the import `peers`. */
+  function open(endpoint: string, body: unknown): Reply;
+}
+
 export class Plan {
   constructor(next: Call | Step | undefined, converter: Converter, preface?: Chunks);
+}
+
+export interface Metric {
+  /** One that begins with `dynamo_` is shown as it is, any other as `dynamo_host_plugin_NAME`. */
+  name: string;
+  help: string;
+  instrument: "counter" | "gauge" | "histogram";
+  labels: string[];
+  buckets: Float64Array;
 }
 
 export interface Manifest {
@@ -52,6 +126,7 @@ export interface Manifest {
   summary?: string;
   /** JSON Schema of the plugin's own settings. */
   settingsSchema?: object;
+  metrics?: Metric[];
   isolation?: "fresh" | "warm";
 }
 
