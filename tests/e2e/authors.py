@@ -1,6 +1,7 @@
 """What an author does on a command line."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from harness.deployment import HOST_BINARY, TARGET
 from harness.engines import REPOSITORY, installed
 
 EXAMPLES = REPOSITORY / "examples" / "plugins"
+GUESTS = REPOSITORY / "tests" / "guests" / "languages"
 # Compiling a component of Python or JavaScript takes a minute on cores that others use.
 PATIENCE = 300
 
@@ -43,6 +45,22 @@ def build(project: Path, language: str) -> Path:
         (project / "node_modules").symlink_to(installed("node.sh", "componentize") / "node_modules")
         run(["npm", "run", "build"], project)
     return project / f"{name}.wasm"
+
+
+def guest(name: str, language: str, into: Path, *imports: str) -> Path:
+    """Builds a test plugin with these imports, by the commands the SDK documents."""
+    for folder in ("sdk", "wit"):
+        shutil.copytree(REPOSITORY / folder, into / "dynamo-worker" / folder)
+    sdk = into / "dynamo-worker" / "sdk" / language
+    if language == "python":
+        shutil.copy(GUESTS / f"{name}.py", into)
+        venv = installed("venv.sh", "componentize")
+        run([sdk / "build.sh", name, *imports], into, {**os.environ, "VIRTUAL_ENV": str(venv)})
+    else:
+        shutil.copy(GUESTS / f"{name}.js", into)
+        (into / "node_modules").symlink_to(installed("node.sh", "componentize") / "node_modules")
+        run(["node", sdk / "build.mjs", name, *imports], into)
+    return into / f"{name}.wasm"
 
 
 def check(plugin: Path, cases: Path) -> str:
