@@ -24,14 +24,14 @@ class KeepsMedia extends Worker {
   }
 
   plan(request) {
-    const { relay, collect, status, get, image, form } = request.parse();
+    const { relay, collect, status, get, hand_out, image, form } = request.parse();
     if (relay) return new Plan(new Step(peers.open(relay, { n: 2 })), new Relay());
     if (collect) return answered({ all: peers.open(collect, { n: 2 }).collect() });
     if (status) {
       const reply = sendToEngine(Call.get(status));
       return answered({ status: reply.status, body: new TextDecoder().decode(reply.body) });
     }
-    if (get) return new Plan(Call.get(get).medium(), new Keep());
+    if (get) return new Plan(Call.get(get).medium(), new Keep(hand_out));
     const call = Call.post("/generate", { image: null }).lift("b64_json");
     const fetched = media.fetch(image, LIMITS);
     if (form) return new Plan(call.form().inlay("/image", fetched, "base64"), new Keep());
@@ -45,9 +45,14 @@ function answered(answer) {
   return new Plan(undefined, new Relay(), chunks);
 }
 
-/** Stores each medium and hands it out. */
+/** Stores each medium and hands it out, or leaves it to the end of the response. */
 class Keep extends Converter {
   seen = 0;
+
+  constructor(handOut = true) {
+    super();
+    this.handOut = handOut;
+  }
 
   medium(medium, chunks) {
     const [type, size] = [medium.contentType(), medium.size()];
@@ -56,7 +61,7 @@ class Keep extends Converter {
     const begin = btoa(String.fromCharCode(...medium.read(0, 4)));
     const url = medium.store(`made/${this.seen++}`);
     chunks.send({ url, size, type, begin });
-    chunks.sendWith({ b64_json: null }, "/b64_json", medium);
+    if (this.handOut) chunks.sendWith({ b64_json: null }, "/b64_json", medium);
   }
 
   event(event, chunks) {

@@ -40,7 +40,7 @@ class KeepsMedia(dynamo.Worker):
                 answer.send({"status": reply.status, "body": reply.body.decode()})
                 return Plan(None, Relay(), answer)
             case {"get": path}:
-                return Plan(Call.get(path).medium(), Keep())
+                return Plan(Call.get(path).medium(), Keep(body.get("hand_out", True)))
         call = Call.post("/generate", {"image": None}).lift("b64_json")
         image = media.fetch(body["image"], LIMITS)
         if body.get("form"):
@@ -49,9 +49,10 @@ class KeepsMedia(dynamo.Worker):
 
 
 class Keep(dynamo.Converter):
-    """Stores each medium and hands it out."""
+    """Stores each medium and hands it out, or leaves it to the end of the response."""
 
-    def __init__(self) -> None:
+    def __init__(self, hand_out: bool = True) -> None:
+        self.hand_out = hand_out
         self.seen = 0
 
     def medium(self, medium: media.Blob, chunks: Chunks) -> None:
@@ -62,7 +63,8 @@ class Keep(dynamo.Converter):
         url = medium.store(f"made/{self.seen}")
         self.seen += 1
         chunks.send({"url": url, "size": size, "type": kind, "begin": begin})
-        chunks.send_with({"b64_json": None}, "/b64_json", medium)
+        if self.hand_out:
+            chunks.send_with({"b64_json": None}, "/b64_json", medium)
 
     def event(self, event: bytes, chunks: Chunks) -> None:
         chunks.send(dynamo.parse_event(event))
