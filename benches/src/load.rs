@@ -26,6 +26,24 @@ pub struct Load {
     _plane: Plane,
 }
 
+/// What a request asks for.
+#[derive(Clone, Copy)]
+pub struct Ask {
+    /// Tokens of its prompt.
+    pub prompt: u32,
+    /// Tokens of its answer.
+    pub tokens: u32,
+    /// Whether each comes with its 20 likeliest alternatives.
+    pub logprobs: bool,
+}
+
+impl Ask {
+    /// An ordinary prompt, and so many tokens.
+    pub const fn tokens(tokens: u32) -> Self {
+        Ask { prompt: 119, tokens, logprobs: false }
+    }
+}
+
 /// What is counted of a chunk.
 #[derive(Deserialize)]
 struct Chunk {
@@ -43,19 +61,14 @@ impl Load {
         Ok(Load { peers: plane.peers(), asked: AtomicU64::new(0), _plane: plane })
     }
 
-    async fn open(
-        &self,
-        subject: &Subject,
-        tokens: u32,
-        logprobs: bool,
-    ) -> Result<PeerReply, BenchError> {
+    async fn open(&self, subject: &Subject, ask: Ask) -> Result<PeerReply, BenchError> {
         let mut body = json!({
-            "model": "bench", "token_ids": (1..120).collect::<Vec<u32>>(),
-            "stop_conditions": {"max_tokens": tokens, "ignore_eos": true},
+            "model": "bench", "token_ids": (1..=ask.prompt).collect::<Vec<u32>>(),
+            "stop_conditions": {"max_tokens": ask.tokens, "ignore_eos": true},
             "sampling_options": {"temperature": 0.0}, "output_options": {},
             "eos_token_ids": [2], "annotations": [],
         });
-        if logprobs {
+        if ask.logprobs {
             body["output_options"] = json!({"logprobs": 20});
         }
         let endpoint = subject.endpoint.parse()?;
@@ -66,14 +79,9 @@ impl Load {
 
     /// One response to its end, which has as many tokens as were asked for. When its first chunk
     /// came.
-    pub async fn respond(
-        &self,
-        subject: &Subject,
-        tokens: u32,
-        logprobs: bool,
-    ) -> Result<Duration, BenchError> {
+    pub async fn respond(&self, subject: &Subject, ask: Ask) -> Result<Duration, BenchError> {
         let began = Instant::now();
-        let mut reply = self.open(subject, tokens, logprobs).await?;
+        let mut reply = self.open(subject, ask).await?;
         let (mut first, mut got, mut told) = (None, 0, 0);
         loop {
             let chunks = reply.next(MANY).await.map_err(|failure| failed(subject, failure))?;
@@ -88,8 +96,8 @@ impl Load {
                 told += chunk.top_logprobs.map_or(0, |alternatives| alternatives.len());
             }
         }
-        let wanted = tokens as usize;
-        for got in if logprobs { vec![got, told] } else { vec![got] } {
+        let wanted = ask.tokens as usize;
+        for got in if ask.logprobs { vec![got, told] } else { vec![got] } {
             if got != wanted {
                 return Err(BenchError::Short { subject: subject.name.into(), got, wanted });
             }
@@ -103,12 +111,11 @@ impl Load {
         subject: &Subject,
         streams: usize,
         requests: usize,
-        tokens: u32,
-        logprobs: bool,
+        ask: Ask,
     ) -> Result<(), BenchError> {
         let clients = (0..streams).map(async |_| {
             for _ in 0..requests {
-                self.respond(subject, tokens, logprobs).await?;
+                self.respond(subject, ask).await?;
             }
             Ok::<_, BenchError>(())
         });
@@ -123,7 +130,7 @@ impl Load {
     ) -> Result<Vec<PeerReply>, BenchError> {
         let mut held = Vec::with_capacity(streams);
         for _ in 0..streams {
-            let mut reply = self.open(subject, HELD, false).await?;
+            let mut reply = self.open(subject, Ask::tokens(HELD)).await?;
             reply.next(1).await.map_err(|failure| failed(subject, failure))?;
             held.push(reply);
         }

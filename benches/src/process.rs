@@ -1,6 +1,7 @@
 //! A worker that is compared: a process, what it has used, and its end.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::error::BenchError;
-use crate::load::Load;
+use crate::load::{Ask, Load};
 
 /// How long a worker may take to serve: the peer imports SGLang first.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A worker that serves.
 pub struct Subject {
@@ -43,7 +44,7 @@ impl Subject {
         let mut subject = Subject { name, endpoint: endpoint(name), process, pid };
         let began = tokio::time::Instant::now();
         loop {
-            if load.respond(&subject, 1, false).await.is_ok() {
+            if load.respond(&subject, Ask::tokens(1)).await.is_ok() {
                 return Ok(subject);
             }
             if began.elapsed() > PATIENCE || subject.process.try_wait()?.is_some() {
@@ -65,11 +66,15 @@ impl Subject {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// Memory it has at the moment, in bytes.
-    pub fn resident(&self) -> Result<usize, BenchError> {
-        let pages = fs::read_to_string(format!("/proc/{}/statm", self.pid))?;
-        let resident = pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
-        Ok(resident.unwrap_or(0) * 4096)
+    /// Memory it has at the moment, in bytes, of what it shares with others its part. (The resident
+    /// set counts a page of a plugin's image once for every instance that has looked at it.)
+    pub fn memory(&self) -> Result<usize, BenchError> {
+        let counted = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid))?;
+        let kibibytes: Option<usize> = counted
+            .lines()
+            .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
+        let kibibytes = kibibytes.ok_or_else(|| io::Error::other("no Pss in smaps_rollup"))?;
+        Ok(kibibytes * 1024)
     }
 
     /// Asks it to end, and waits.

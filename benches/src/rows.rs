@@ -1,5 +1,8 @@
 //! The figures, one after another. Within each, every worker has its turn in every round.
 
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,55 +15,66 @@ use tokio::process::Command;
 use crate::Settings;
 use crate::engine;
 use crate::error::BenchError;
-use crate::load::Load;
-use crate::process::{Subject, endpoint};
+use crate::load::{Ask, Load};
+use crate::process::{PATIENCE, Subject, endpoint};
 use crate::report::{Budget, Row, finish};
 
 /// Requests one after another in each round of a figure about single requests.
 const SINGLE: usize = 400;
 
-/// A kind of load: clients at once, requests of each, tokens of each.
+/// A kind of load.
 struct Burst {
     name: &'static str,
+    /// Clients at once.
     streams: usize,
+    /// What each asks one after another.
     requests: usize,
-    tokens: u32,
-    logprobs: bool,
+    ask: Ask,
     budgets: &'static [Budget],
 }
 
-const BURSTS: [Burst; 4] = [
+const BURSTS: [Burst; 6] = [
     Burst {
         name: "CPU per token, 32 streams of 128",
         streams: 32,
         requests: 4,
-        tokens: 128,
-        logprobs: false,
+        ask: Ask::tokens(128),
         budgets: &[Budget::AtMost(6.0), Budget::OfPeer(1.0 / 7.0), Budget::OfFloor(1.5)],
     },
     Burst {
         name: "CPU per token, one stream of 128",
         streams: 1,
         requests: 60,
-        tokens: 128,
-        logprobs: false,
+        ask: Ask::tokens(128),
         budgets: &[Budget::OfPeer(0.1), Budget::OfFloor(1.5)],
+    },
+    Burst {
+        name: "CPU per token, 1,000 streams of 32",
+        streams: 1_000,
+        requests: 1,
+        ask: Ask::tokens(32),
+        budgets: &[Budget::OfPeer(1.0 / 7.0), Budget::OfFloor(1.5)],
     },
     Burst {
         name: "CPU per token with 20 alternatives, 32 streams of 128",
         streams: 32,
         requests: 2,
-        tokens: 128,
-        logprobs: true,
+        ask: Ask { logprobs: true, ..Ask::tokens(128) },
         budgets: &[Budget::OfPeer(1.0 / 3.0), Budget::OfFloor(2.0)],
     },
     Burst {
         name: "CPU per request of one token",
         streams: 1,
         requests: SINGLE,
-        tokens: 1,
-        logprobs: false,
+        ask: Ask::tokens(1),
         budgets: &[Budget::AtMost(200.0), Budget::OfPeer(0.5)],
+    },
+    Burst {
+        name: "CPU per request of one token, 32,000 in its prompt",
+        streams: 1,
+        requests: SINGLE / 4,
+        ask: Ask { prompt: 32_000, ..Ask::tokens(1) },
+        budgets: &[Budget::OfPeer(0.5)],
     },
 ];
 
@@ -92,13 +106,31 @@ async fn measure(settings: &Settings, place: &Path) -> Result<Vec<Row>, BenchErr
     for burst in &BURSTS {
         rows.push(under(burst, &subjects, settings.rounds, &load).await?);
     }
+    rows.extend(growth(&subjects.ours, settings.rounds, &load).await?);
     rows.extend(first_token(&subjects, settings.rounds, &load, &engine_url).await?);
-    rows.push(held(&subjects.ours, &load).await?);
+    rows.push(held(&subjects, &load).await?);
+    rows.push(ready(|| host(settings, &engine_url, &discovery), settings.rounds, place).await?);
     let Subjects { ours, peer, floor } = subjects;
     for subject in [ours, peer, floor] {
         subject.stop().await?;
     }
     Ok(rows)
+}
+
+/// A program on the discovery and the planes that all of them share.
+fn worker(program: &Path, discovery: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env("DYN_DISCOVERY_BACKEND", "file").env("DYN_FILE_KV", discovery);
+    command.env("DYN_REQUEST_PLANE", "tcp").env("DYN_EVENT_PLANE", "zmq");
+    command
+}
+
+/// The host, but for its endpoint.
+fn host(settings: &Settings, engine_url: &str, discovery: &Path) -> Command {
+    let mut command = worker(&settings.host, discovery);
+    command.arg("--plugin").arg(&settings.plugin).arg("--model-path").arg(&settings.model_path);
+    command.args(["--engine-url", engine_url]);
+    command
 }
 
 async fn start(
@@ -108,18 +140,11 @@ async fn start(
     logs: &Path,
     load: &Load,
 ) -> Result<Subjects, BenchError> {
-    let worker = |program: &Path| {
-        let mut command = Command::new(program);
-        command.env("DYN_DISCOVERY_BACKEND", "file").env("DYN_FILE_KV", discovery);
-        command.env("DYN_REQUEST_PLANE", "tcp").env("DYN_EVENT_PLANE", "zmq");
-        command
-    };
-    let mut ours = worker(&settings.host);
-    ours.arg("--plugin").arg(&settings.plugin).arg("--model-path").arg(&settings.model_path);
-    ours.args(["--engine-url", engine_url, "--endpoint", &endpoint("ours")]);
-    let mut floor = worker(&std::env::current_exe()?);
+    let mut ours = host(settings, engine_url, discovery);
+    ours.args(["--endpoint", &endpoint("ours")]);
+    let mut floor = worker(&std::env::current_exe()?, discovery);
     floor.args(["floor", "--engine-url", engine_url, "--endpoint", &endpoint("floor")]);
-    let mut peer = worker(&settings.python);
+    let mut peer = worker(&settings.python, discovery);
     peer.arg(&settings.peer).arg(&settings.dynamo).arg("peer.backend.generate");
     Ok(Subjects {
         ours: Subject::start("ours", ours, logs, load).await?,
@@ -130,7 +155,7 @@ async fn start(
 
 fn idle(subjects: &Subjects) -> Result<Row, BenchError> {
     let mebibytes =
-        |subject: &Subject| Ok::<_, BenchError>(subject.resident()? as f64 / f64::from(1 << 20));
+        |subject: &Subject| Ok::<_, BenchError>(subject.memory()? as f64 / f64::from(1 << 20));
     Ok(Row::new(
         "memory of an idle worker",
         "MiB",
@@ -147,23 +172,86 @@ async fn under(
     rounds: usize,
     load: &Load,
 ) -> Result<Row, BenchError> {
-    let Burst { streams, requests, tokens, logprobs, .. } = *burst;
     let all = [&subjects.ours, &subjects.peer, &subjects.floor];
     let mut figures = [const { Vec::new() }; 3];
     for round in 0..=rounds {
         for (subject, figures) in all.iter().zip(&mut figures) {
-            let before = subject.cpu()?;
-            load.burst(subject, streams, requests, tokens, logprobs).await?;
-            let used = subject.cpu()?.saturating_sub(before);
+            let cost = per_token(subject, load, burst.streams, burst.requests, burst.ask).await?;
             // The first round warms pools and caches.
             if round > 0 {
-                let made = (streams * requests) as f64 * f64::from(tokens);
-                figures.push(used.as_secs_f64() * 1e6 / made);
+                figures.push(cost);
             }
         }
     }
     let [ours, peer, floor] = figures;
     Ok(Row::new(burst.name, "us", &ours, &peer, &floor, burst.budgets))
+}
+
+/// Processor time of a worker for each token it sends, in microseconds.
+async fn per_token(
+    subject: &Subject,
+    load: &Load,
+    streams: usize,
+    requests: usize,
+    ask: Ask,
+) -> Result<f64, BenchError> {
+    let before = subject.cpu()?;
+    load.burst(subject, streams, requests, ask).await?;
+    let used = subject.cpu()?.saturating_sub(before);
+    Ok(used.as_secs_f64() * 1e6 / ((streams * requests) as f64 * f64::from(ask.tokens)))
+}
+
+/// Whether a token costs more the more there are: at the end of a long answer, and beside many others.
+async fn growth(ours: &Subject, rounds: usize, load: &Load) -> Result<[Row; 2], BenchError> {
+    let (mut by_length, mut by_streams) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let short = per_token(ours, load, 1, 200, Ask::tokens(100)).await?;
+        let long = per_token(ours, load, 1, 1, Ask::tokens(100_000)).await?;
+        let many = per_token(ours, load, 1_000, 1, Ask::tokens(100)).await?;
+        by_length.push(long / short);
+        by_streams.push(many / short);
+    }
+    // Noise is no growth.
+    let flat = &[Budget::AtMost(1.1)];
+    Ok([
+        Row::new("a token of an answer of 100,000, to one of 100", "x", &by_length, &[], &[], flat),
+        Row::new("a token of 1,000 streams, to one of one", "x", &by_streams, &[], &[], flat),
+    ])
+}
+
+/// From the start of the process until it says that it is ready, which a request through the plugin
+/// and the engine has shown. The engine is up, and the plugin was compiled before.
+async fn ready(host: impl Fn() -> Command, rounds: usize, logs: &Path) -> Result<Row, BenchError> {
+    let log = logs.join("again");
+    let mut times = Vec::new();
+    for _ in 0..rounds {
+        let port = free_port()?;
+        let health = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
+        let health = Client::new(&health, Limits::default())?;
+        let output = File::create(&log)?;
+        let mut command = host();
+        command.args(["--endpoint", &endpoint("again")]).env("DYN_SYSTEM_PORT", port.to_string());
+        command.stdout(output.try_clone()?).stderr(output);
+        let began = Instant::now();
+        let mut process = command.kill_on_drop(true).spawn()?;
+        while !health.send(Call::get("/health")).await.is_ok_and(|reply| reply.status() == 200) {
+            if process.try_wait()?.is_some() || began.elapsed() > PATIENCE {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                return Err(BenchError::NotServing { subject: "again".into(), log });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        process.kill().await?;
+    }
+    let budget = &[Budget::AtMost(100.0)];
+    Ok(Row::new("start to ready, engine up, plugin compiled", "ms", &times, &[], &[], budget))
+}
+
+/// A port Dynamo takes for a system server: it knows none above.
+fn free_port() -> io::Result<u16> {
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (20_000..=32_767).find(free).ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
 /// How much later the first token comes than it does from the engine itself.
@@ -189,7 +277,7 @@ async fn first_token(
         for (subject, (p50, p99)) in all.iter().zip(&mut figures) {
             let mut times = Vec::with_capacity(SINGLE);
             for _ in 0..SINGLE {
-                times.push(load.respond(subject, 1, false).await?);
+                times.push(load.respond(subject, Ask::tokens(1)).await?);
             }
             let through = quantiles(&mut times);
             if round > 0 {
@@ -238,18 +326,22 @@ fn quantiles(times: &mut [Duration]) -> (f64, f64) {
 }
 
 /// Memory of a response that stands still.
-async fn held(ours: &Subject, load: &Load) -> Result<Row, BenchError> {
+async fn held(subjects: &Subjects, load: &Load) -> Result<Row, BenchError> {
     const STREAMS: usize = 1_000;
-    let before = ours.resident()?;
-    let replies = load.hold(ours, STREAMS).await?;
-    let each = ours.resident()?.saturating_sub(before) as f64 / STREAMS as f64 / 1024.0;
-    drop(replies);
+    let mut figures = [0.0; 2];
+    for (subject, figure) in [&subjects.ours, &subjects.floor].iter().zip(&mut figures) {
+        let before = subject.memory()?;
+        let replies = load.hold(subject, STREAMS).await?;
+        *figure = subject.memory()?.saturating_sub(before) as f64 / STREAMS as f64 / 1024.0;
+        drop(replies);
+    }
+    let [ours, floor] = figures;
     Ok(Row::new(
         "memory per stream, 1,000 at once",
         "KiB",
-        &[each],
+        &[ours],
         &[],
-        &[],
+        &[floor],
         &[Budget::AtMost(128.0)],
     ))
 }
