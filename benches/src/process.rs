@@ -9,10 +9,9 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 
 use crate::error::BenchError;
-use crate::load::{Ask, Load};
 
 /// How long a worker may take to serve: the peer imports SGLang first.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A worker that serves.
 pub struct Subject {
@@ -25,12 +24,13 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Starts `command` and waits until it answers. It ends with this value.
+    /// Starts `command` and waits until it `serves`, looking every `pause`. It ends with this value.
     pub async fn start(
         name: &'static str,
         mut command: Command,
         logs: &Path,
-        load: &Load,
+        pause: Duration,
+        serves: impl AsyncFn(&Subject) -> bool,
     ) -> Result<Self, BenchError> {
         let log = logs.join(name);
         let output = File::create(&log)?;
@@ -44,13 +44,13 @@ impl Subject {
         let mut subject = Subject { name, endpoint: endpoint(name), process, pid };
         let began = tokio::time::Instant::now();
         loop {
-            if load.respond(&subject, Ask::tokens(1)).await.is_ok() {
+            if serves(&subject).await {
                 return Ok(subject);
             }
             if began.elapsed() > PATIENCE || subject.process.try_wait()?.is_some() {
                 return Err(not_serving());
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 

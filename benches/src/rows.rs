@@ -1,6 +1,5 @@
 //! The figures, one after another. Within each, every worker has its turn in every round.
 
-use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -16,7 +15,7 @@ use crate::Settings;
 use crate::engine;
 use crate::error::BenchError;
 use crate::load::{Ask, Load};
-use crate::process::{PATIENCE, Subject, endpoint};
+use crate::process::{Subject, endpoint};
 use crate::report::{Budget, Row, finish};
 
 /// Requests one after another in each round of a figure about single requests.
@@ -102,13 +101,13 @@ async fn measure(settings: &Settings, place: &Path) -> Result<Vec<Row>, BenchErr
     let engine_url = engine::start().await?;
     let subjects = start(settings, &engine_url, &discovery, place, &load).await?;
 
-    let mut rows = vec![idle(&subjects)?];
+    // Before anything has filled the pools that streams are held in.
+    let mut rows = vec![idle(&subjects)?, held(&subjects, &load).await?];
     for burst in &BURSTS {
         rows.push(under(burst, &subjects, settings.rounds, &load).await?);
     }
     rows.extend(growth(&subjects.ours, settings.rounds, &load).await?);
     rows.extend(first_token(&subjects, settings.rounds, &load, &engine_url).await?);
-    rows.push(held(&subjects, &load).await?);
     rows.push(ready(|| host(settings, &engine_url, &discovery), settings.rounds, place).await?);
     let Subjects { ours, peer, floor } = subjects;
     for subject in [ours, peer, floor] {
@@ -146,10 +145,12 @@ async fn start(
     floor.args(["floor", "--engine-url", engine_url, "--endpoint", &endpoint("floor")]);
     let mut peer = worker(&settings.python, discovery);
     peer.arg(&settings.peer).arg(&settings.dynamo).arg("peer.backend.generate");
+    let pause = Duration::from_millis(200);
+    let answers = async |subject: &Subject| load.respond(subject, Ask::tokens(1)).await.is_ok();
     Ok(Subjects {
-        ours: Subject::start("ours", ours, logs, load).await?,
-        floor: Subject::start("floor", floor, logs, load).await?,
-        peer: Subject::start("peer", peer, logs, load).await?,
+        ours: Subject::start("ours", ours, logs, pause, answers).await?,
+        floor: Subject::start("floor", floor, logs, pause, answers).await?,
+        peer: Subject::start("peer", peer, logs, pause, answers).await?,
     })
 }
 
@@ -222,27 +223,21 @@ async fn growth(ours: &Subject, rounds: usize, load: &Load) -> Result<[Row; 2], 
 /// From the start of the process until it says that it is ready, which a request through the plugin
 /// and the engine has shown. The engine is up, and the plugin was compiled before.
 async fn ready(host: impl Fn() -> Command, rounds: usize, logs: &Path) -> Result<Row, BenchError> {
-    let log = logs.join("again");
     let mut times = Vec::new();
     for _ in 0..rounds {
         let port = free_port()?;
         let health = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
         let health = Client::new(&health, Limits::default())?;
-        let output = File::create(&log)?;
+        let is_ready = async |_: &Subject| {
+            health.send(Call::get("/health")).await.is_ok_and(|reply| reply.status() == 200)
+        };
         let mut command = host();
         command.args(["--endpoint", &endpoint("again")]).env("DYN_SYSTEM_PORT", port.to_string());
-        command.stdout(output.try_clone()?).stderr(output);
         let began = Instant::now();
-        let mut process = command.kill_on_drop(true).spawn()?;
-        while !health.send(Call::get("/health")).await.is_ok_and(|reply| reply.status() == 200) {
-            if process.try_wait()?.is_some() || began.elapsed() > PATIENCE {
-                let log = fs::read_to_string(&log).unwrap_or_default();
-                return Err(BenchError::NotServing { subject: "again".into(), log });
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let again =
+            Subject::start("again", command, logs, Duration::from_millis(1), is_ready).await?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
-        process.kill().await?;
+        again.stop().await?;
     }
     let budget = &[Budget::AtMost(100.0)];
     Ok(Row::new("start to ready, engine up, plugin compiled", "ms", &times, &[], &[], budget))

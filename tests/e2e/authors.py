@@ -29,8 +29,9 @@ def new(name: str, language: str, into: Path) -> Path:
     return into / name
 
 
-def build(project: Path, language: str) -> Path:
-    """Builds a project by the commands of its README, with tools that are installed already."""
+def build(project: Path, language: str, *imports: str) -> Path:
+    """Builds a project by the commands of its README, with tools that are installed already. In Python and
+    JavaScript the component imports what is named."""
     name = project.name
     if language == "rust":
         # Its dependencies are compiled once for all projects of these tests.
@@ -40,27 +41,23 @@ def build(project: Path, language: str) -> Path:
         return target / "wasm32-wasip2" / "release" / f"{name}.wasm"
     if language == "python":
         venv = installed("venv.sh", "componentize")
-        run(["dynamo-worker/sdk/python/build.sh", name], project, {**os.environ, "VIRTUAL_ENV": str(venv)})
+        run(["dynamo-worker/sdk/python/build.sh", name, *imports], project, {**os.environ, "VIRTUAL_ENV": str(venv)})
     else:
         (project / "node_modules").symlink_to(installed("node.sh", "componentize") / "node_modules")
-        run(["npm", "run", "build"], project)
+        run(["npm", "run", "build", "--", *imports], project)
     return project / f"{name}.wasm"
 
 
 def guest(name: str, language: str, into: Path, *imports: str) -> Path:
-    """Builds a test plugin with these imports, by the commands the SDK documents."""
+    """Builds a test plugin as a project of its own, with these imports."""
+    project = into / name
     for folder in ("sdk", "wit"):
-        shutil.copytree(REPOSITORY / folder, into / "dynamo-worker" / folder)
-    sdk = into / "dynamo-worker" / "sdk" / language
-    if language == "python":
-        shutil.copy(GUESTS / f"{name}.py", into)
-        venv = installed("venv.sh", "componentize")
-        run([sdk / "build.sh", name, *imports], into, {**os.environ, "VIRTUAL_ENV": str(venv)})
-    else:
-        shutil.copy(GUESTS / f"{name}.js", into)
-        (into / "node_modules").symlink_to(installed("node.sh", "componentize") / "node_modules")
-        run(["node", sdk / "build.mjs", name, *imports], into)
-    return into / f"{name}.wasm"
+        shutil.copytree(REPOSITORY / folder, project / "dynamo-worker" / folder)
+    shutil.copy(GUESTS / f"{name}.{'py' if language == 'python' else language}", project)
+    if language == "js":
+        package = (REPOSITORY / "sdk/templates/js/package.json").read_text()
+        (project / "package.json").write_text(package.replace("my_worker", name))
+    return build(project, language, *imports)
 
 
 def check(plugin: Path, cases: Path) -> str:
