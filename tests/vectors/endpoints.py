@@ -40,7 +40,7 @@ def case_of(vector, left_out, known):
         reply = {"body": "Cache flushed."}
         if given.get("boom") or not given.get("flush", {"success": True})["success"]:
             reply = {"status": 400, "body": answer["message"]}
-        case["exchanges"] = [exchange("POST", "/flush_cache", {}, reply)]
+        case["exchanges"] = [exchange("POST", "/flush_cache?timeout=1", {}, reply)]
     else:
         raise left_out("no such endpoint yet")
     if not case["exchanges"]:

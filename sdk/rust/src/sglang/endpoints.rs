@@ -124,9 +124,10 @@ fn list() -> Answer {
     Ok(json!({"status": "success", "count": ids.len(), "loras": ids}))
 }
 
-/// The engine itself refuses while it is at work.
+/// The engine itself refuses while it is at work. It is given a second, since its scheduler holds on
+/// to a batch for a moment after the last answer has gone out.
 fn clear() -> Answer {
-    let reply = ask_engine("/flush_cache", &json!({})).map_err(refusal)?;
+    let reply = ask_engine("/flush_cache?timeout=1", &json!({})).map_err(refusal)?;
     match reply.status {
         200..=299 => Ok(json!({"status": "success", "message": "KV cache cleared"})),
         _ => Err(refusal(String::from_utf8_lossy(&reply.body).trim())),
