@@ -141,7 +141,8 @@ impl<E: Exchange> Response<E> {
 
     /// The response as a stream of MessagePack chunks.
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, Failure>> + Send {
-        stream::unfold(self, |mut response| async move {
+        // The stream moves it with every chunk: in a box it moves a pointer.
+        stream::unfold(Box::new(self), |mut response| async move {
             let item = response.next().await?;
             Some((item, response))
         })
@@ -178,22 +179,32 @@ impl<E: Exchange> Response<E> {
     }
 
     /// Does the next thing: begin a step, or convert what came.
+    ///
+    /// A future is moved before it is polled, so what is not done for every token has one of its own,
+    /// in a box: here it would make that of every token as large as itself.
     async fn advance(&mut self) -> Result<(), Stopped> {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Next(step) => self.begin(step).await,
-            Stage::Answering(mut reply) => {
+        match &mut self.stage {
+            Stage::Answering(reply) => {
                 self.arrived.clear();
                 let arrived =
                     unless_left(&mut self.cancelled, reply.next(&mut self.arrived, MAX_BATCH))
                         .await?;
                 match arrived.map_err(|error| exchange::failure(&error))? {
-                    0 => self.finish().await,
-                    _ => {
-                        self.stage = Stage::Answering(reply);
-                        self.convert().await
+                    0 => {
+                        self.stage = Stage::Over;
+                        Box::pin(self.finish()).await
                     }
+                    _ => self.convert().await,
                 }
             }
+            _ => Box::pin(self.advance_rarely()).await,
+        }
+    }
+
+    /// The stages that a token does not go through.
+    async fn advance_rarely(&mut self) -> Result<(), Stopped> {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Next(step) => self.begin(step).await,
             Stage::Relaying(mut reply) => {
                 let arrived = unless_left(&mut self.cancelled, reply.next(MAX_BATCH)).await?;
                 self.arrived = arrived?;
@@ -233,7 +244,8 @@ impl<E: Exchange> Response<E> {
                     self.convert().await
                 }
             },
-            Stage::Over => Ok(()),
+            // The one comes before, the other after.
+            Stage::Answering(_) | Stage::Over => Ok(()),
         }
     }
 

@@ -71,7 +71,12 @@ impl Chunks {
 /// # Errors
 /// [`Kind::BackendProtocol`](crate::Kind), showing the beginning of what came.
 pub fn parse_event<'a, T: Deserialize<'a>>(event: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(event).map_err(|error| {
+    // All at once is faster than string by string. What is not UTF-8 is left to the parser to name.
+    let parsed = match std::str::from_utf8(event) {
+        Ok(event) => serde_json::from_str(event),
+        Err(_) => serde_json::from_slice(event),
+    };
+    parsed.map_err(|error| {
         let shown = String::from_utf8_lossy(&event[..event.len().min(120)]);
         Error::backend_protocol(format!("the engine sent malformed JSON ({error}): {shown}"))
     })

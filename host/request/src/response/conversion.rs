@@ -63,7 +63,8 @@ impl<E: Exchange> Response<E> {
     async fn take(&mut self, output: Output) -> Result<(), Failure> {
         let Output { mut chunks, inlays, next, end } = output;
         if !inlays.is_empty() {
-            chunks = aside(move || with_media(chunks, inlays)).await?;
+            // In a box, as it is not done for tokens.
+            chunks = Box::pin(aside(move || with_media(chunks, inlays))).await?;
         }
         self.chunks.extend(chunks);
         if let Some(end) = end {

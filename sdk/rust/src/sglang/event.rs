@@ -1,6 +1,7 @@
 //! One event of SGLang's `/generate` stream.
 //!
-//! Parsed once per token: what only a last chunk needs stays unread until there is one.
+//! Parsed once per token: what only a last chunk needs stays unread until there is one, and lies in a
+//! box, so that it is not moved with every other.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -13,7 +14,7 @@ use crate::protocol::{FinishReason, GenerateRequest};
 pub(super) struct Event<'a> {
     /// Set when the request failed; nothing else is, then.
     #[serde(default)]
-    pub error: Option<ErrorEvent>,
+    pub error: Option<Box<ErrorEvent>>,
     /// Which choice.
     #[serde(default)]
     pub index: Option<u32>,
@@ -41,7 +42,7 @@ pub struct Delta<'a> {
     /// The new text, as JSON.
     pub text: Option<&'a RawValue>,
     /// Set once the choice has ended.
-    pub finish: Option<Finish>,
+    pub finish: Option<Box<Finish>>,
     /// Everything else.
     pub meta: MetaInfo<'a>,
     /// What the engine reports beyond SGLang's protocol.
@@ -63,7 +64,7 @@ pub struct MetaInfo<'a> {
     /// None if the member is missing, which SGLang's protocol does not allow; `Some(None)` while
     /// the choice goes on.
     #[serde(default, deserialize_with = "present")]
-    pub finish_reason: Option<Option<Finish>>,
+    pub finish_reason: Option<Option<Box<Finish>>>,
     /// Tokens of the prompt.
     #[serde(default)]
     pub prompt_tokens: Option<u64>,

@@ -133,7 +133,7 @@ impl Converter for TokenConverter {
                 .filter(|positions| !positions.is_empty())
                 .map(|positions| self.top_logprobs(positions)),
             stop_reason: finish.as_ref().and_then(|finish| self.stops.reason(finish)),
-            finish_reason: finish.as_ref().map(Finish::reason),
+            finish_reason: finish.as_deref().map(Finish::reason),
         })?;
         Ok(Flow::Continue)
     }
