@@ -1,4 +1,7 @@
-"""The Grafana dashboard: each of its queries, asked of a Prometheus that scrapes hosts under load."""
+"""The Grafana dashboard: each of its queries, asked of a Prometheus that scrapes hosts under load.
+
+With `-s` it prints what the panels show.
+"""
 
 import json
 import math
@@ -105,12 +108,29 @@ def test_each_panel_shows_something(deployment: Deployment, worker: Worker, trap
                 wait_until(all_seen, 60, "the panels")
             except Failed:
                 pytest.fail(f"nothing is seen of {waiting}")
+            print("\n".join(rendered(prometheus)))
         assert {query: values(prometheus, query) for query in still} == dict.fromkeys(still, [0.0])
         assert {query: values(prometheus, query) for query in silent} == dict.fromkeys(silent, [])
         for variable in DASHBOARD["templating"]["list"]:
             assert choices(prometheus, variable), variable["name"]
     finally:
         prometheus.process.stop(10)
+
+
+def rendered(prometheus: Prometheus) -> Iterator[str]:
+    """Each panel in words: its title, and of each line the legend and the value."""
+    for panel in DASHBOARD["panels"]:
+        unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "")
+        shown = [
+            f"{legend(target, sample['metric'])} {float(sample['value'][1]):.4g}"
+            for target in panel["targets"]
+            for sample in prometheus.query(filled(target["expr"]))
+        ]
+        yield f"{panel['title']} ({unit}): {'; '.join(shown) or 'no data'}"
+
+
+def legend(target: dict, labels: dict[str, str]) -> str:
+    return re.sub(r"{{\s*(\w+)\s*}}", lambda name: labels.get(name[1], ""), target.get("legendFormat", ""))
 
 
 def values(prometheus: Prometheus, query: str) -> list[float]:
