@@ -5,6 +5,7 @@ ask for it with `worker`, like all others: the next test gets a new one when the
 about images and videos has workers of its own, on the procedural stand-in (`--engine procedural`).
 """
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever ends the suite, it stops the servers it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config.addinivalue_line("markers", "no_engine: says nothing about the kind of engine; runs with llama only")
     config.addinivalue_line("markers", "procedural: about images and videos; runs with the procedural stand-in")
     config.addinivalue_line("markers", "tiny_sglang: starts SGLang with the tiny model itself; runs beside sglang-tiny")
