@@ -113,10 +113,23 @@ bench: plugins ## What a token costs, beside Dynamo's Python worker and the host
 	cargo build --locked --profile $(BENCH_PROFILE) -p dynamo-host -p dynamo-host-bench
 	python="$$($(SETUP)/venv.sh sglang)" frontend="$$($(SETUP)/venv.sh frontend)" && \
 	built=$(TARGET)/$(BENCH_PROFILE:dev=debug) && \
-	$$built/dynamo-host-bench run --host $$built/dynamo-host --plugin $(PLUGINS)/decode.wasm \
+	$$built/dynamo-host-bench run --host $$built/dynamo-host --plugins $(PLUGINS) \
 	    --model-path "$$($(SETUP)/model.sh tiny-llama)" --python "$$python/bin/python" \
 	    --dynamo "$$(echo "$$frontend"/lib/python3*/site-packages)" --peer benches/peer/decode.py \
 	    --rounds $(ROUNDS) --summary $(TARGET)/bench/summary.json
+
+BENCH_STAGES = cargo bench --locked --workspace --profile dev
+# Our half of the work at the level of a release: the dependencies are at theirs anyway.
+OPTIMISED := $(patsubst %,--config 'profile.dev.package.dynamo-host-%.opt-level=3',stages plugin request engine kv plane)
+.PHONY: bench-stages
+bench-stages: setup ## Time of each stage of a token's way; SAVE=NAME keeps it, BASELINE=NAME compares.
+	$(BENCH_STAGES) --bench stages $(OPTIMISED) -- \
+	    $(SAVE:%=--save-baseline %) $(BASELINE:%=--baseline %)
+
+.PHONY: test-instructions
+test-instructions: plugins ## Instructions of a token's way, against those on record; BLESS=1 records them.
+	@$(SETUP)/valgrind.sh
+	$(BENCH_STAGES) --bench instructions
 
 .PHONY: fmt
 fmt: ## Formats the Rust code.

@@ -23,7 +23,7 @@ from dynamo.runtime import DistributedRuntime  # noqa: E402
 from dynamo.sglang.request_handlers.llm.decode_handler import DecodeWorkerHandler  # noqa: E402
 from sglang.srt.entrypoints.engine import Engine  # noqa: E402
 
-DATA = Path(__file__).parents[2] / "host/plugin/benches/data"
+DATA = Path(__file__).parents[2] / "host/benches/data"
 LEAN = json.loads((DATA / "lean.json").read_text())
 TOP_LOGPROBS = json.loads((DATA / "top_logprobs.json").read_text())
 

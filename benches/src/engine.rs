@@ -21,6 +21,9 @@ use crate::error::BenchError;
 /// `max_new_tokens` of a request whose answer stops after its first event, and stays open.
 pub const HELD: u32 = 1_000_000;
 
+/// The length of its videos.
+pub const VIDEO_BYTES: usize = 100_000_000;
+
 /// One event of an answer, and the last one.
 struct Events {
     next: Bytes,
@@ -28,7 +31,7 @@ struct Events {
     tokens: u32,
 }
 
-/// One token, and two with their 20 likeliest alternatives: see `host/plugin/benches/README.md`.
+/// One token, and two with their 20 likeliest alternatives: see `host/benches/README.md`.
 struct Recorded {
     lean: Events,
     top_logprobs: Events,
@@ -37,8 +40,8 @@ struct Recorded {
 /// Starts the engine; returns its URL. It runs until the process ends.
 pub async fn start() -> Result<String, BenchError> {
     let recorded = Arc::new(Recorded {
-        lean: Events::of(include_str!("../../host/plugin/benches/data/lean.json"))?,
-        top_logprobs: Events::of(include_str!("../../host/plugin/benches/data/top_logprobs.json"))?,
+        lean: Events::of(include_str!("../../host/benches/data/lean.json"))?,
+        top_logprobs: Events::of(include_str!("../../host/benches/data/top_logprobs.json"))?,
     });
     // What the workers look at; the rest of what SGLang says about itself changes nothing here.
     let about = json!({
@@ -53,11 +56,30 @@ pub async fn start() -> Result<String, BenchError> {
         .route("/model_info", get(async move || Json(model)))
         .route("/abort_request", post(async || "aborted"))
         .route("/generate", post(generate))
+        .route("/v1/videos", post(async || Json(job("queued"))))
+        .route("/v1/videos/bench", get(async || Json(job("completed"))))
+        .route("/v1/videos/bench/content", get(video))
         .with_state(recorded);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     Ok(url)
+}
+
+fn job(status: &str) -> Value {
+    json!({"id": "bench", "object": "video", "status": status, "inference_time_s": 0.0})
+}
+
+/// In the pieces in which a file is read.
+async fn video() -> Response {
+    const PIECE: usize = 64 << 10;
+    let piece = Bytes::from(vec![7; PIECE]);
+    let last = piece.slice(..VIDEO_BYTES % PIECE);
+    let pieces = stream::repeat(piece).take(VIDEO_BYTES / PIECE).chain(stream::iter([last]));
+    let mut response = Response::new(Body::from_stream(pieces.map(Ok::<_, Infallible>)));
+    let content_type = axum::http::HeaderValue::from_static("video/mp4");
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
 }
 
 async fn generate(State(recorded): State<Arc<Recorded>>, Json(body): Json<Value>) -> Response {

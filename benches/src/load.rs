@@ -42,6 +42,20 @@ impl Ask {
     pub const fn tokens(tokens: u32) -> Self {
         Ask { prompt: 119, tokens, logprobs: false }
     }
+
+    /// As the frontend writes it.
+    fn body(self) -> Vec<u8> {
+        let mut body = json!({
+            "model": "bench", "token_ids": (1..=self.prompt).collect::<Vec<u32>>(),
+            "stop_conditions": {"max_tokens": self.tokens, "ignore_eos": true},
+            "sampling_options": {"temperature": 0.0}, "output_options": {},
+            "eos_token_ids": [2], "annotations": [],
+        });
+        if self.logprobs {
+            body["output_options"] = json!({"logprobs": 20});
+        }
+        body.to_string().into_bytes()
+    }
 }
 
 /// What is counted of a chunk.
@@ -62,19 +76,27 @@ impl Load {
     }
 
     async fn open(&self, subject: &Subject, ask: Ask) -> Result<PeerReply, BenchError> {
-        let mut body = json!({
-            "model": "bench", "token_ids": (1..=ask.prompt).collect::<Vec<u32>>(),
-            "stop_conditions": {"max_tokens": ask.tokens, "ignore_eos": true},
-            "sampling_options": {"temperature": 0.0}, "output_options": {},
-            "eos_token_ids": [2], "annotations": [],
-        });
-        if ask.logprobs {
-            body["output_options"] = json!({"logprobs": 20});
-        }
+        self.send(subject, ask.body()).await
+    }
+
+    async fn send(&self, subject: &Subject, body: Vec<u8>) -> Result<PeerReply, BenchError> {
         let endpoint = subject.endpoint.parse()?;
         let id = format!("bench-{}", self.asked.fetch_add(1, Ordering::Relaxed));
-        let opened = self.peers.open(&endpoint, id, body.to_string().into_bytes());
+        let opened = self.peers.open(&endpoint, id, body);
         opened.await.map_err(|failure| failed(subject, failure))
+    }
+
+    /// Any request to its end: the bytes of the answer.
+    pub async fn whole(&self, subject: &Subject, body: Vec<u8>) -> Result<usize, BenchError> {
+        let mut reply = self.send(subject, body).await?;
+        let mut bytes = 0;
+        loop {
+            let chunks = reply.next(MANY).await.map_err(|failure| failed(subject, failure))?;
+            if chunks.is_empty() {
+                return Ok(bytes);
+            }
+            bytes += chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
+        }
     }
 
     /// One response to its end, which has as many tokens as were asked for. When its first chunk

@@ -42,9 +42,9 @@ struct Settings {
     /// The host.
     #[arg(long)]
     host: PathBuf,
-    /// Its plugin.
+    /// The folder of its plugins.
     #[arg(long)]
-    plugin: PathBuf,
+    plugins: PathBuf,
     /// A model folder, for its tokenizer.
     #[arg(long)]
     model_path: PathBuf,

@@ -66,15 +66,20 @@ impl Subject {
         Ok(Duration::from_nanos(nanoseconds))
     }
 
-    /// Memory it has at the moment, in bytes, of what it shares with others its part. (The resident
-    /// set counts a page of a plugin's image once for every instance that has looked at it.)
+    /// Memory it has at the moment, in bytes: see [`memory`].
     pub fn memory(&self) -> Result<usize, BenchError> {
-        let counted = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid))?;
-        let kibibytes: Option<usize> = counted
-            .lines()
-            .find_map(|line| line.strip_prefix("Pss:")?.trim().strip_suffix(" kB")?.parse().ok());
-        let kibibytes = kibibytes.ok_or_else(|| io::Error::other("no Pss in smaps_rollup"))?;
-        Ok(kibibytes * 1024)
+        memory(self.pid)
+    }
+
+    /// Lets [`peak`](Subject::peak) begin anew, with what it has at the moment, in bytes.
+    pub fn forget_peak(&self) -> Result<usize, BenchError> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid), "5")?;
+        self.peak()
+    }
+
+    /// The largest resident set it has had, in bytes.
+    pub fn peak(&self) -> Result<usize, BenchError> {
+        figure(&format!("/proc/{}/status", self.pid), "VmHWM:")
     }
 
     /// Asks it to end, and waits.
@@ -82,6 +87,22 @@ impl Subject {
         self.process.kill().await?;
         Ok(())
     }
+}
+
+/// Memory a process has at the moment, in bytes, of what it shares with others its part. (The resident
+/// set counts a page of a plugin's image once for every instance that has looked at it.)
+pub fn memory(pid: u32) -> Result<usize, BenchError> {
+    figure(&format!("/proc/{pid}/smaps_rollup"), "Pss:")
+}
+
+/// A figure in kB that a file of `/proc` has, in bytes.
+fn figure(file: &str, name: &str) -> Result<usize, BenchError> {
+    let text = fs::read_to_string(file)?;
+    let kibibytes: Option<usize> = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.parse().ok());
+    let kibibytes = kibibytes.ok_or_else(|| io::Error::other(format!("no {name} in {file}")))?;
+    Ok(kibibytes * 1024)
 }
 
 /// Where the worker of this name serves.

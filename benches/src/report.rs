@@ -11,6 +11,8 @@ use crate::error::BenchError;
 pub enum Budget {
     /// Ours, in the row's unit.
     AtMost(f64),
+    /// Ours, in the row's unit.
+    AtLeast(f64),
     /// Ours as a part of the peer's.
     OfPeer(f64),
     /// Ours as a multiple of the floor's.
@@ -21,6 +23,7 @@ impl Budget {
     fn met(self, row: &Row) -> bool {
         match self {
             Budget::AtMost(most) => row.ours <= most,
+            Budget::AtLeast(least) => row.ours >= least,
             Budget::OfPeer(most) => row.ratio_to_peer.is_some_and(|ratio| ratio <= most),
             Budget::OfFloor(most) => row.ratio_to_floor.is_some_and(|ratio| ratio <= most),
         }
@@ -29,6 +32,7 @@ impl Budget {
     fn words(self, unit: &str) -> String {
         match self {
             Budget::AtMost(most) => format!("<= {most} {unit}"),
+            Budget::AtLeast(least) => format!(">= {least} {unit}"),
             Budget::OfPeer(most) => format!("<= 1/{} of the peer", (1.0 / most).round()),
             Budget::OfFloor(most) => format!("<= {most} x the floor"),
         }

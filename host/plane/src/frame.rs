@@ -81,11 +81,7 @@ impl IngressRequestDecoder<RawRequest> for RawAdapter {
         codec: RequestPlanePayloadCodec,
         body: Bytes,
     ) -> impl Future<Output = Result<RawRequest, PipelineError>> + Send {
-        let codec = match codec {
-            RequestPlanePayloadCodec::Msgpack => Codec::Msgpack,
-            RequestPlanePayloadCodec::Json => Codec::Json,
-        };
-        std::future::ready(Ok(RawRequest { body, codec }))
+        std::future::ready(Ok(RawRequest { body, codec: ours(codec) }))
     }
 }
 
@@ -97,7 +93,7 @@ impl IngressResponseEncoder<Item> for RawAdapter {
         complete_final: bool,
     ) -> impl Future<Output = Result<EncodedResponseFrame, PipelineError>> + Send {
         std::future::ready(match item {
-            Some(Item::Chunk(chunk)) => match chunk_frame(codec, self.bare, &chunk) {
+            Some(Item::Chunk(chunk)) => match chunk_frame(ours(codec), self.bare, &chunk) {
                 Ok(bytes) => {
                     Ok(EncodedResponseFrame { bytes, is_error: false, stop_stream: false })
                 }
@@ -118,12 +114,20 @@ impl IngressResponseEncoder<Item> for RawAdapter {
     }
 }
 
-fn chunk_frame(
-    codec: RequestPlanePayloadCodec,
-    bare: bool,
-    chunk: &[u8],
-) -> Result<Bytes, serde_json::Error> {
-    let msgpack = matches!(codec, RequestPlanePayloadCodec::Msgpack);
+fn ours(codec: RequestPlanePayloadCodec) -> Codec {
+    match codec {
+        RequestPlanePayloadCodec::Msgpack => Codec::Msgpack,
+        RequestPlanePayloadCodec::Json => Codec::Json,
+    }
+}
+
+/// The frame in which `chunk`, one MessagePack value, goes to whoever sent the request: alone
+/// (`bare`) or as the data of Dynamo's `Annotated`.
+///
+/// # Errors
+/// For JSON alone, if `chunk` is not one MessagePack value that JSON has too. MessagePack is not read.
+pub fn chunk_frame(codec: Codec, bare: bool, chunk: &[u8]) -> Result<Bytes, serde_json::Error> {
+    let msgpack = codec == Codec::Msgpack;
     let around = match (msgpack, bare) {
         (true, false) => MSGPACK,
         (false, false) => JSON,

@@ -44,6 +44,7 @@ pub use config::{Discovery, EventPlane, PlaneConfig, RequestPlane};
 pub use endpoint::{EndpointId, InvalidEndpoint};
 pub use error::PlaneError;
 pub use event::{KvSource, KvSourceOptions, Publisher};
+pub use frame::chunk_frame;
 pub use handler::{Cancel, Cancelled, Chunks, Codec, Handler, Request};
 pub use objects::{Changes, InvalidAddress, Object, ObjectAddress, ObjectError};
 pub use peer::{PeerReply, Peers};

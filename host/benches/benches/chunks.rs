@@ -2,8 +2,6 @@
 //! chunks cross. Every way ends with the same MessagePack in the host; times are per event.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod common;
-
 use std::hint::black_box;
 use std::path::Path;
 use std::thread;
@@ -12,8 +10,9 @@ use std::time::Duration;
 use chunks_guest::conversion::{
     self, Alternative, PromptTokensDetails, Usage, chunk_to_msgpack, event_from_json,
 };
-use common::{BATCHES, SAMPLES, component, timed};
 use criterion::{Criterion, criterion_group, criterion_main};
+use dynamo_host_stages::sample::{BATCHES, SAMPLES};
+use dynamo_host_stages::{component, timed};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, UpdateDeadline,
@@ -23,7 +22,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use exports::bench::chunks::converters as wit;
 
 wasmtime::component::bindgen!({
-    path: "benches/guest/wit",
+    path: "guest/wit",
     world: "chunks",
     exports: { default: async },
     require_store_data_send: true,

@@ -1,4 +1,11 @@
-//! What the benches share: components, and real events to give them.
+//! The stages of a token's way through the host, each alone and all together, for the benches beside:
+//! `stages` gives their time, `instructions` their instructions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod decode;
+pub mod replay;
+pub mod sample;
+pub mod stage;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,11 +13,17 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
+/// Where benches leave what they need again: beside what cargo built.
+pub fn target() -> PathBuf {
+    let program = std::env::current_exe().expect("a bench is a file");
+    program.ancestors().nth(3).expect("cargo puts it in target/PROFILE/deps").to_owned()
+}
+
 /// Builds the component of the workspace's package `name`. In a target directory of its own: the
 /// one this bench was built in may be locked by whoever runs it.
 pub fn component(name: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let target = target().join("guests");
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--package", name, "--lib"])
         .args(["--profile", "plugin", "--target", "wasm32-wasip2", "--target-dir"])
@@ -20,30 +33,6 @@ pub fn component(name: &str) -> PathBuf {
         .expect("cargo runs");
     assert!(built.success(), "{name} does not build");
     target.join("wasm32-wasip2/plugin").join(name.replace('-', "_")).with_extension("wasm")
-}
-
-/// One event of SGLang's `/generate` stream (see the README), to be sent in batches.
-pub struct Sample {
-    /// How the tables call it.
-    pub name: &'static str,
-    json: &'static str,
-}
-
-/// The events that are measured.
-pub const SAMPLES: [Sample; 3] = [
-    Sample { name: "lean", json: include_str!("../data/lean.json") },
-    Sample { name: "token", json: include_str!("../data/token.json") },
-    Sample { name: "top_logprobs", json: include_str!("../data/top_logprobs.json") },
-];
-
-/// How many events cross in one call.
-pub const BATCHES: [usize; 2] = [1, 16];
-
-impl Sample {
-    /// The event `batch` times, as the host would have cut it from the stream.
-    pub fn batch(&self, batch: usize) -> Vec<Vec<u8>> {
-        vec![self.json.trim_end().as_bytes().to_vec(); batch]
-    }
 }
 
 /// What `calls` calls take of this thread's time on a processor, for each of the `parts` of a call.
