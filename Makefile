@@ -8,6 +8,8 @@ PLUGINS := $(TARGET)/wasm32-wasip2/plugin
 WORKER_TYPES := $(notdir $(patsubst %/,%,$(wildcard plugins/*/)))
 # Test plugins that serve, several versions of one among them.
 GUESTS := counts $(basename $(notdir $(wildcard tests/guests/examples/relay_*.rs)))
+# A workspace of its own.
+FUZZ := tests/fuzz/Cargo.toml
 SHELL := bash
 # Pytest would swallow what an installation says.
 INSTALL = $(SETUP)/venv.sh >/dev/null
@@ -60,6 +62,12 @@ test-kv-routing: build ## KV routing over two workers on SGLang; prints the hit 
 test-cluster: build ## NATS and etcd that fail while requests are served, and hosts in networks of their own.
 	@$(INSTALL) frontend && $(INSTALL) llama && $(SETUP)/cluster.sh
 	"$$($(SETUP)/venv.sh e2e)/bin/python" tests/cluster/cluster.py
+
+FUZZ_SECONDS ?= 60
+.PHONY: test-fuzz
+test-fuzz: setup ## Feeds every parser that faces the outside for FUZZ_SECONDS seconds.
+	@$(SETUP)/fuzz.sh
+	python3 tests/fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 REQUESTS ?= 5000
 .PHONY: test-rolling
@@ -134,11 +142,14 @@ test-instructions: plugins ## Instructions of a token's way, against those on re
 .PHONY: fmt
 fmt: ## Formats the Rust code.
 	cargo fmt --all
+	cargo fmt --manifest-path $(FUZZ)
 
 .PHONY: lint
 lint: setup ## Formatting, clippy without warnings and, where cargo-deny is installed, the dependency rules.
 	cargo fmt --all --check
+	cargo fmt --manifest-path $(FUZZ) --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path $(FUZZ) --all-targets --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed (cargo install cargo-deny --locked): dependency rules not checked"; fi
 

@@ -46,9 +46,12 @@ impl Payload {
             Codec::Msgpack => rmp_serde::Deserializer::from_read_ref(bytes)
                 .deserialize_map(take)
                 .map_err(|error| error.to_string()),
-            Codec::Json => serde_json::Deserializer::from_slice(bytes)
-                .deserialize_map(take)
-                .map_err(|error| error.to_string()),
+            Codec::Json => {
+                let mut json = serde_json::Deserializer::from_slice(bytes);
+                json.deserialize_map(take)
+                    .and_then(|ids| json.end().map(|()| ids))
+                    .map_err(|error| error.to_string())
+            }
         }
         .map_err(|error| {
             Failure::new(Kind::InvalidRequest, format!("the request cannot be read: {error}"))
@@ -209,7 +212,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_the_callers_fault() {
-        for bad in [&b"[1]"[..], b"{\"token_ids\":[-1]}", b"{\"token_ids\":\"x\"}", b"{", b""] {
+        for bad in
+            [&b"[1]"[..], b"{\"token_ids\":[-1]}", b"{\"token_ids\":\"x\"}", b"{", b"", b"{}}"]
+        {
             assert_eq!(Payload::read(bad, Codec::Json).unwrap_err().kind, Kind::InvalidRequest);
         }
     }

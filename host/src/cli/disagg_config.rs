@@ -110,12 +110,22 @@ pub(super) fn section(
     key: &str,
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Mapping, DisaggConfigError> {
-    let path_buf = || path.to_owned();
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => DisaggConfigError::NoFile { path: path_buf() },
-        _ => DisaggConfigError::Unreadable { path: path_buf(), error },
+        std::io::ErrorKind::NotFound => DisaggConfigError::NoFile { path: path.to_owned() },
+        _ => DisaggConfigError::Unreadable { path: path.to_owned(), error },
     })?;
-    let sections: Mapping = match serde_yaml::from_str(&text) {
+    section_of(&text, path, key, is_ours)
+}
+
+/// The section `key` of `text`, which stands in the file `path`.
+pub(super) fn section_of(
+    text: &str,
+    path: &Path,
+    key: &str,
+    is_ours: impl Fn(&str) -> bool,
+) -> Result<Mapping, DisaggConfigError> {
+    let path_buf = || path.to_owned();
+    let sections: Mapping = match serde_yaml::from_str(text) {
         Ok(Value::Mapping(sections)) => sections,
         Ok(other) => {
             return Err(DisaggConfigError::NoSections { path: path_buf(), what: what(&other) });

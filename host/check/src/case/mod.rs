@@ -19,6 +19,10 @@ pub use given::{Context, Engine, Fresh, Start};
 /// The one format this crate reads.
 const FORMAT: u32 = 1;
 
+/// Longest id of a request, in bytes. It may stand in a case as often as its author likes, and the
+/// author may be one that nobody trusts.
+const LONGEST_ID: usize = 128;
+
 /// A case file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
@@ -157,6 +161,9 @@ impl Case {
             Some(fresh) => Fresh::deserialize(fresh).map_err(|error| format!("fresh: {error}"))?,
             None => Fresh::default(),
         };
+        if fresh.request_id.len() > LONGEST_ID {
+            return Err(format!("fresh.request_id: is longer than {LONGEST_ID} bytes"));
+        }
         fill(&mut document, &fresh.request_id);
         let case: Case =
             serde_path_to_error::deserialize(&document).map_err(|error| {

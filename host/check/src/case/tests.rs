@@ -57,6 +57,13 @@ fn a_whole_case_is_read() {
 }
 
 #[test]
+fn a_request_id_does_not_blow_a_case_up() {
+    let with = |length| parse(least(json!({"fresh": {"request_id": "x".repeat(length)}})));
+    assert!(with(128).is_ok());
+    assert!(with(129).unwrap_err().contains("fresh.request_id"));
+}
+
+#[test]
 fn the_request_id_is_filled_in_everywhere() {
     let case = parse(least(json!({
         "exchanges": [{

@@ -1,0 +1,164 @@
+//! The plugins as native code, each as a recorded case of `tests/cases` has it.
+//!
+//! The case gives the settings, what the engine reports and the request; events come from the fuzzer.
+
+use dynamo_worker_sdk::{Converter, EngineReport, Fresh, Plan, Prompt, Request, Result, Worker};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// What a converter gets its events from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The engine: its own words, as they are.
+    Engine,
+    /// The engine, which also answers with media.
+    EngineWithMedia,
+    /// Another worker: chunks in MessagePack.
+    Peer,
+}
+
+/// One request that a plugin has planned, again and again.
+pub struct Way {
+    /// Where its events come from.
+    pub source: Source,
+    plan: Box<dyn Fn() -> Box<dyn Converter>>,
+}
+
+impl Way {
+    /// A converter at the beginning of its response.
+    pub fn converter(&self) -> Box<dyn Converter> {
+        (self.plan)()
+    }
+}
+
+macro_rules! case {
+    ($path:literal) => {
+        include_str!(concat!("../../../cases/", $path, ".json"))
+    };
+}
+
+/// All of them, in an order that the corpus relies on: append only.
+pub fn ways() -> Vec<Way> {
+    use Source::{Engine, EngineWithMedia, Peer};
+    vec![
+        way::<decode::Decode>(Engine, case!("decode/agg/logprobs_and_top_logprobs")),
+        way::<decode::Decode>(Engine, case!("decode/agg/prompt_logprobs_on_final_chunk_only")),
+        way::<decode::Decode>(
+            Engine,
+            case!("decode/agg/parallel_samples_keep_index_and_drop_cache_hit"),
+        ),
+        way::<decode::Decode>(Engine, case!("decode/agg/stop_reason_hidden_token_is_withheld")),
+        way::<decode::Decode>(Engine, case!("decode/agg/routed_experts_opt_in")),
+        way::<decode::Decode>(Engine, case!("decode/native/response_ids_are_mapped_back")),
+        way::<decode::Decode>(Engine, case!("decode/native/disaggregated")),
+        way::<decode::Decode>(Engine, case!("decode/disagg/logprobs_and_session")),
+        way::<decode::Decode>(Engine, case!("decode/text/stop_reason_only_if_requested")),
+        way::<prefill::Prefill>(Engine, case!("prefill/prefill/bootstrap_first_then_cache_hit")),
+        way::<prefill::Prefill>(
+            Engine,
+            case!("prefill/prefill/health_check_streams_raw_engine_chunks"),
+        ),
+        way::<embedding::Embedding>(
+            Engine,
+            case!("embedding/embedding/dimensions_truncate_before_encoding"),
+        ),
+        way::<rerank::Rerank>(Engine, case!("rerank/rerank/top_n")),
+        way::<llm_diffusion::LlmDiffusion>(Engine, case!("llm_diffusion/dllm/token_stream")),
+        way::<llm_diffusion::LlmDiffusion>(Engine, case!("llm_diffusion/dllm/text_mode_prompt")),
+        way::<llama_cpp::LlamaCpp>(Engine, case!("llama_cpp/chat_stream")),
+        way::<llama_cpp::LlamaCpp>(Engine, case!("llama_cpp/completion")),
+        way::<multimodal_prefill::MultimodalPrefill>(
+            Engine,
+            case!(
+                "multimodal_prefill/multimodal_prefill/text_only_forwards_sampling_params_unchanged"
+            ),
+        ),
+        way::<multimodal_worker::MultimodalWorker>(
+            Engine,
+            case!("multimodal_worker/multimodal_worker/agg/chunk_shape"),
+        ),
+        // Only the plan of a health check asks no other worker.
+        probe::<multimodal_processor::MultimodalProcessor>(
+            Peer,
+            case!("multimodal_processor/by_hand/a_chat_with_an_image"),
+        ),
+        // Its plan always asks one.
+        Way { source: Peer, plan: Box::new(|| Box::new(multimodal_encode::Answer::Relay)) },
+        way::<image_diffusion::ImageDiffusion>(
+            EngineWithMedia,
+            case!("image_diffusion/image_diffusion/any_other_response_format_is_base64"),
+        ),
+        way::<image_diffusion::ImageDiffusion>(
+            EngineWithMedia,
+            case!("image_diffusion/image_diffusion/url_default_path_layout"),
+        ),
+    ]
+}
+
+fn way<W: Worker>(source: Source, case: &str) -> Way {
+    planned::<W>(source, &json(case))
+}
+
+fn probe<W: Worker>(source: Source, case: &str) -> Way {
+    let mut case = json(case);
+    case["context"]["probe"] = true.into();
+    planned::<W>(source, &case)
+}
+
+fn planned<W: Worker>(source: Source, case: &Value) -> Way {
+    let worker = configured::<W>(case);
+    let probe = case["context"]["probe"] == true;
+    let request = case["request"].clone();
+    let plan = move || -> Box<dyn Converter> {
+        let plan = plan(&worker, request.clone(), probe);
+        Box::new(plan.expect("the request of a case is planned").converter)
+    };
+    Way { source, plan: Box::new(plan) }
+}
+
+fn configured<W: Worker>(case: &Value) -> W {
+    let engine = &case["engine"];
+    let documents = |member: &str| {
+        let members = engine[member].as_object().cloned().unwrap_or_default();
+        members.into_iter().map(|(name, json)| (name, json.to_string().into_bytes())).collect()
+    };
+    let text = |member: &str| engine[member].as_str().unwrap_or_default().to_owned();
+    let report = EngineReport {
+        model_path: text("model_path"),
+        served_name: text("served_name"),
+        address: "127.0.0.1".into(),
+        answers: documents("answers"),
+        files: documents("files"),
+    };
+    let settings = case.get("settings").cloned().unwrap_or_else(|| Map::new().into());
+    W::configure(of(settings), report).expect("the plugin of a case is configured")
+}
+
+/// Plans `request` as the host would: its token ids are taken out.
+fn plan<W: Worker>(worker: &W, mut request: Value, probe: bool) -> Result<Plan<W::Converter>> {
+    let ids = request.as_object_mut().and_then(|members| members.remove("token_ids"));
+    let ids: Option<Vec<u32>> = ids.map(of);
+    let request = Request {
+        id: "request-1".into(),
+        body: request.to_string().into_bytes(),
+        token_count: ids.as_ref().map(|ids| ids.len() as u32),
+        trace_headers: Vec::new(),
+        adapters: Vec::new(),
+        probe,
+        fresh: Fresh {
+            request_id: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
+            bootstrap_room: 4_242_424_242_424_242,
+            seed: 123_456,
+            unix_millis: 1_700_000_000_000,
+        },
+    };
+    worker.plan(&request, &Prompt::List(&ids.unwrap_or_default()))
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("a case is JSON")
+}
+
+fn of<T: DeserializeOwned>(value: Value) -> T {
+    serde_json::from_value(value).expect("what a case holds is well-formed")
+}
