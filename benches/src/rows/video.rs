@@ -20,7 +20,7 @@ pub async fn rows(
     load: &Load,
     logs: &Path,
 ) -> Result<[Row; 2], BenchError> {
-    host.args(["--endpoint", &endpoint("videos")]);
+    host.args(["--plugin-grant", "media", "--endpoint", &endpoint("videos")]);
     let request = json!({
         "prompt": "a quiet night by the sea", "model": "bench", "size": "64x64", "seconds": 1,
         "response_format": "b64_json",
