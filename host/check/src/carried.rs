@@ -52,7 +52,7 @@ pub(crate) fn cases(component: &[u8]) -> Result<Vec<Case>, CarriedError> {
 /// carries.
 ///
 /// # Errors
-/// One of them is no case, or cannot be read.
+/// One of them is no case, or cannot be read; or that is true of the component, or of what it carries.
 pub fn carrying(component: &[u8], paths: &[PathBuf]) -> Result<Vec<u8>, CarriedError> {
     let mut carrying = component.to_vec();
     for found in files::find(paths) {
@@ -63,6 +63,8 @@ pub fn carrying(component: &[u8], paths: &[PathBuf]) -> Result<Vec<u8>, CarriedE
             .map_err(|reason| CarriedError::Given(format!("{}: {reason}", path.display())))?;
         append(&mut carrying, text.as_bytes());
     }
+    // A component that is cut off may swallow what is put behind it.
+    cases(&carrying)?;
     Ok(carrying)
 }
 
@@ -113,6 +115,17 @@ mod tests {
             cases(&component).unwrap().into_iter().map(|case| case.name).collect();
         assert_eq!(names, ["a", "b", "a"]);
         assert!(cases(EMPTY).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_component_that_is_cut_off_carries_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        std::fs::write(&path, case("a")).unwrap();
+        // A component within, of which 30 bytes are missing.
+        let cut = [EMPTY, b"\x04\x26", EMPTY].concat();
+        let error = carrying(&cut, &[path]).unwrap_err();
+        assert!(matches!(error, CarriedError::Component(_)), "{error}");
     }
 
     #[test]

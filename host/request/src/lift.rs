@@ -40,6 +40,10 @@ pub(crate) struct Lift {
     named: bool,
     /// Characters that wait for a fourth.
     waiting: Vec<u8>,
+    /// The last of them was a backslash.
+    escaped: bool,
+    /// Four with padding have come: no more may.
+    padded: bool,
     rest: Vec<u8>,
     media: Vec<Blob>,
     bytes_left: u64,
@@ -54,6 +58,8 @@ impl Lift {
             last_text: Vec::new(),
             named: false,
             waiting: Vec::with_capacity(4),
+            escaped: false,
+            padded: false,
             rest: Vec::new(),
             media: Vec::new(),
             bytes_left: max_bytes,
@@ -135,7 +141,11 @@ impl Lift {
 
     /// Up to the end of a medium's text.
     fn medium<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Failure> {
-        // JSON may write a slash with a backslash before it.
+        // JSON may write a slash with a backslash before it. What else begins with one would be read
+        // as other characters than it stands for.
+        if std::mem::take(&mut self.escaped) && bytes.first() != Some(&b'/') {
+            return Err(self.not_base64("it has escapes"));
+        }
         let (before, after) = split(bytes, memchr::memchr2(b'"', b'\\', bytes));
         let missing = (4 - self.waiting.len()) % 4;
         let (first, before) = before.split_at(missing.min(before.len()));
@@ -148,9 +158,11 @@ impl Lift {
         self.decode(whole)?;
         self.waiting.extend_from_slice(tail);
         let Some((mark, after)) = after.split_first() else { return Ok(after) };
+        self.escaped = *mark == b'\\';
         if *mark == b'"' {
             let last = std::mem::take(&mut self.waiting);
             self.decode(&last)?;
+            self.padded = false;
             if let At::Medium(medium) = std::mem::replace(&mut self.at, At::Between) {
                 self.bytes_left -= medium.size();
                 self.media.push(medium.finish(None));
@@ -160,17 +172,23 @@ impl Lift {
     }
 
     fn decode(&mut self, text: &[u8]) -> Result<(), Failure> {
-        let At::Medium(medium) = &mut self.at else { return Ok(()) };
         if text.is_empty() {
             return Ok(());
         }
-        let decoded = BASE64.decode(text).map_err(|error| {
-            let message = format!("the engine's `{}` is not base64: {error}", self.member);
-            Failure::new(Kind::BackendProtocol, message)
-        })?;
+        // Also where the padding came with other bytes than what follows it.
+        if std::mem::replace(&mut self.padded, text.ends_with(b"=")) {
+            return Err(self.not_base64("it goes on after its end"));
+        }
+        let decoded = BASE64.decode(text).map_err(|error| self.not_base64(error))?;
+        let At::Medium(medium) = &mut self.at else { return Ok(()) };
         medium.push(decoded.into()).map_err(|error| {
             Failure::new(Kind::PayloadTooLarge, format!("the engine answered with {error}"))
         })
+    }
+
+    fn not_base64(&self, why: impl std::fmt::Display) -> Failure {
+        let message = format!("the engine's `{}` is not base64: {why}", self.member);
+        Failure::new(Kind::BackendProtocol, message)
     }
 }
 
@@ -232,6 +250,18 @@ mod tests {
     fn padding_may_be_missing_and_slashes_escaped() {
         let (media, _) = lifted(r#"{"b64_json":"\/\/8","x":{"b64_json":""}}"#);
         assert_eq!(media, [png(b"\xff\xff"), png(b"")]);
+    }
+
+    #[test]
+    fn what_is_not_base64_is_refused_wherever_it_is_cut() {
+        for text in ["UE4=UE5H", "UA==UE5H", r"UE5H\nUE5H", r"UE5\u0048", r"UE5H\\"] {
+            let answer = format!(r#"{{"b":"{text}"}}"#);
+            for length in 1..=answer.len() {
+                let mut lift = Lift::new("b".into(), 100);
+                let read = answer.as_bytes().chunks(length).try_for_each(|piece| lift.push(piece));
+                assert_eq!(read.unwrap_err().kind, Kind::BackendProtocol, "{text} by {length}");
+            }
+        }
     }
 
     #[test]

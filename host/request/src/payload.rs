@@ -14,6 +14,10 @@ use serde::ser::{SerializeMap, Serializer as _};
 /// The member that stays in the host.
 const TOKEN_IDS: &str = "token_ids";
 
+/// Deepest nesting of a payload, as JSON has it. Each level takes from the stack of a thread, and
+/// MessagePack needs a byte for one.
+const DEEPEST: usize = 128;
+
 /// How a payload is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
@@ -43,9 +47,11 @@ impl Payload {
         let mut body = Vec::with_capacity(1024);
         let take = TakeApart { json: &mut serde_json::Serializer::new(&mut body) };
         let token_ids = match codec {
-            Codec::Msgpack => rmp_serde::Deserializer::from_read_ref(bytes)
-                .deserialize_map(take)
-                .map_err(|error| error.to_string()),
+            Codec::Msgpack => {
+                let mut msgpack = rmp_serde::Deserializer::from_read_ref(bytes);
+                msgpack.set_max_depth(DEEPEST);
+                msgpack.deserialize_map(take).map_err(|error| error.to_string())
+            }
             Codec::Json => {
                 let mut json = serde_json::Deserializer::from_slice(bytes);
                 json.deserialize_map(take)
@@ -207,6 +213,21 @@ mod tests {
             let failure = packed(bad).unwrap_err();
             assert_eq!(failure.kind, Kind::InvalidRequest);
             assert!(failure.message.contains("token_ids"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn neither_codec_nests_deeper_than_the_other() {
+        let nested = |levels: usize| {
+            let value = (1..levels).fold(json!(null), |inner, _| json!([inner]));
+            json!({"a": value})
+        };
+        for (levels, is_read) in [(127, true), (128, false)] {
+            let request = nested(levels);
+            let bytes = msgpack(&request);
+            assert_eq!(Payload::read(&bytes, Codec::Msgpack).is_ok(), is_read, "{levels}");
+            let text = request.to_string();
+            assert_eq!(Payload::read(text.as_bytes(), Codec::Json).is_ok(), is_read, "{levels}");
         }
     }
 
