@@ -63,6 +63,9 @@ impl Host {
         let runtime = loading::runtime(flags)?;
         let Loaded { plugins, artifacts, sources } = load(arguments, &runtime).await?;
         let (site, contacts) = Site::prepare(arguments, &plugins).await?;
+        if let Some(metrics) = &site.metrics {
+            metrics.count_instances(&runtime);
+        }
         let mut stations = Vec::with_capacity(plugins.len());
         let parts = plugins.into_iter().zip(artifacts).zip(contacts).enumerate();
         for (position, (loaded, contact)) in parts {

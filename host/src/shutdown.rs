@@ -180,6 +180,8 @@ impl Steps for Departure<'_> {
 
     async fn end(&self) {
         self.site.plane.shutdown().await;
+        // The routes hold the site, and the site the routes: it is never dropped, and nor are its files.
+        self.site.remove_files();
     }
 }
 

@@ -33,7 +33,9 @@ def test_a_text_workers(client: Client, worker: Worker) -> None:
         "dynamo_host_plugin_compute_seconds_total",
         "dynamo_host_plugin_memory_peak_bytes",
         "dynamo_host_plugin_info",
+        "dynamo_host_plugin_instances",
         "dynamo_host_media_bytes",
+        "dynamo_host_tasks",
     ):
         value(text, name)
     own = ENGINES_OWN[worker.engine.name.split("-")[0]]

@@ -83,6 +83,12 @@ impl Runtime {
         self
     }
 
+    /// Instances there are at this moment, of all plugins: those at work and those that wait for a
+    /// request. None where there is no pool, and so nobody who counts them.
+    pub fn instances(&self) -> Option<u64> {
+        Some(self.engine.pooling_allocator_metrics()?.component_instances())
+    }
+
     /// Keeps what is compiled in `cache`, if there is one, and looks there first.
     pub fn with_cache(mut self, cache: impl Into<Option<Cache>>) -> Self {
         self.cache = cache.into().map(Arc::new);

@@ -8,7 +8,8 @@
 //! | `sglang:*`, `llamacpp:*` | the engine, asked when somebody asks us ([`EngineMetrics`]) |
 //! | `dynamo_host_engine_load_seconds`, `_restarts_total`, `_scrape_failures_total` | the host, of its engine |
 //! | `dynamo_host_media_blobs`, `_bytes` | the host: images and videos it holds for plugins |
-//! | `dynamo_host_plugin_info`, `_memory_peak_bytes`, `_values_dropped_total` | the host, of its plugins |
+//! | `dynamo_host_tasks` | the host: what its runtime has to do, or waits for |
+//! | `dynamo_host_plugin_info`, `_instances`, `_memory_peak_bytes`, `_values_dropped_total` | the host, of its plugins |
 //! | `dynamo_host_plugin_calls_total`, `_compute_seconds_total`, `_faults_total` | the host, of each call of an export |
 //! | `dynamo_host_plugin_denied_total` | the host, of what its plugins may not reach |
 //! | `dynamo_host_plugin_*` | a plugin's own |
@@ -25,11 +26,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dynamo_host_kv::Counters;
-use dynamo_host_plugin::{Manifest, holdings};
+use dynamo_host_plugin::{Manifest, Runtime, holdings};
 use prometheus::proto::{LabelPair, MetricFamily};
 use prometheus::{
     Encoder, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use tokio::runtime::Handle;
 
 pub use calls::Denials;
 pub use engine::EngineMetrics;
@@ -61,6 +63,10 @@ pub struct Metrics {
     place: OnceLock<Vec<(String, String)>>,
     blobs: IntGauge,
     blob_bytes: IntGauge,
+    tasks: IntGauge,
+    instances: IntGauge,
+    /// Where the plugins' instances are.
+    runtime: OnceLock<Runtime>,
     calls: Calls,
     info: IntGaugeVec,
     largest_instance: IntGauge,
@@ -134,10 +140,13 @@ impl Metrics {
         )?;
         let blobs = IntGauge::new("dynamo_host_media_blobs", "Images and videos held for plugins")?;
         let blob_bytes = IntGauge::new("dynamo_host_media_bytes", "Bytes of images and videos")?;
+        let tasks = IntGauge::new("dynamo_host_tasks", "Tasks of the host's that have not ended")?;
+        let instances = IntGauge::new("dynamo_host_plugin_instances", "Instances of plugins")?;
         let calls = Calls::register(&registry)?;
         registry.register(Box::new(engine_scrape_failures.clone()))?;
         registry.register(Box::new(blobs.clone()))?;
         registry.register(Box::new(blob_bytes.clone()))?;
+        registry.register(Box::new(tasks.clone()))?;
         registry.register(Box::new(engine_restarts.clone()))?;
         registry.register(Box::new(largest_instance.clone()))?;
         registry.register(Box::new(dropped.clone()))?;
@@ -154,6 +163,9 @@ impl Metrics {
             place: OnceLock::new(),
             blobs,
             blob_bytes,
+            tasks,
+            instances,
+            runtime: OnceLock::new(),
             calls,
             info,
             largest_instance,
@@ -169,6 +181,14 @@ impl Metrics {
         let recorded = Arc::new(Recorded::new(name, self.bounds.clone(), calls));
         self.plugins.lock().unwrap_or_else(PoisonError::into_inner).push(recorded.clone());
         recorded
+    }
+
+    /// Shows how many instances of plugins there are, where `runtime` knows. Later calls do nothing.
+    pub fn count_instances(&self, runtime: &Runtime) {
+        if runtime.instances().is_some() && self.runtime.set(runtime.clone()).is_ok() {
+            // There is one gauge, and it is registered once.
+            let _ = self.registry.register(Box::new(self.instances.clone()));
+        }
     }
 
     /// Where in Dynamo the engine's numbers are from. Later calls do nothing.
@@ -205,6 +225,12 @@ impl Metrics {
         let held = holdings();
         self.blobs.set(shown(held.blobs));
         self.blob_bytes.set(shown(held.bytes));
+        if let Ok(runtime) = Handle::try_current() {
+            self.tasks.set(shown(runtime.metrics().num_alive_tasks() as u64));
+        }
+        if let Some(instances) = self.runtime.get().and_then(Runtime::instances) {
+            self.instances.set(shown(instances));
+        }
         let mut families: BTreeMap<String, MetricFamily> = BTreeMap::new();
         for mut family in self.registry.gather().into_iter().chain(self.recorded()) {
             if family.name() == LOAD_TIME
