@@ -1,7 +1,7 @@
 //! One version of a plugin at work: its code, and what it made of the engine that runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use dynamo_host_engine::Client;
@@ -32,7 +32,7 @@ pub struct Version {
     generation: u64,
     since: Mutex<Option<SystemTime>>,
     in_flight: AtomicUsize,
-    tally: Tally,
+    tally: Arc<Tally>,
 }
 
 impl Version {
@@ -74,18 +74,21 @@ impl Version {
             generation,
             since: Mutex::default(),
             in_flight: AtomicUsize::new(0),
-            tally: Tally::default(),
+            tally: Arc::default(),
             plugin,
         })
     }
 
-    /// The same code, configured anew: after the engine was restarted, and so has reported anew.
+    /// The same code, configured anew: after the engine was restarted, and so has reported anew. What
+    /// was counted of it goes on.
     ///
     /// # Errors
     /// As [`Version::configure`].
     pub async fn anew(&self, site: &Site) -> Result<Self, HostError> {
         let (plugin, artifact) = (self.plugin.clone(), self.artifact.clone());
-        Version::configure(site, plugin, artifact, self.contact.clone()).await
+        let mut version = Version::configure(site, plugin, artifact, self.contact.clone()).await?;
+        version.tally = self.tally.clone();
+        Ok(version)
     }
 
     /// The version as it follows `before`, which may still be at work: they share what places the
@@ -155,7 +158,7 @@ impl Version {
     }
 
     /// The requests it has answered.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &Arc<Tally> {
         &self.tally
     }
 

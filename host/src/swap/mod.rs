@@ -112,16 +112,22 @@ impl Swapper {
     /// Watches the source and obeys orders, for ever.
     pub(crate) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         loop {
-            let serving = self.station.handler().current();
+            let tally = self.tally();
             tokio::select! {
                 () = self.source.changed() => {
                     // Said and recorded where it happened.
                     let _ = self.renew(Trigger::Source).await;
                 }
                 Some(order) = orders.recv() => self.obey(order).await,
-                failed = end(self.probation, &serving) => self.end_probation(failed).await,
+                failed = end(self.probation, &tally) => self.end_probation(failed).await,
             }
         }
+    }
+
+    /// What is counted of the version that serves. Not the version itself: whoever waits with it
+    /// would keep it beyond the engine it was configured for.
+    fn tally(&self) -> Arc<Tally> {
+        self.station.handler().current().tally().clone()
     }
 
     /// What has happened so far.
@@ -264,10 +270,10 @@ impl Swapper {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
-            let serving = self.station.handler().current();
+            let tally = self.tally();
             tokio::select! {
                 done = &mut work => return done,
-                failed = end(self.probation, &serving) => self.end_probation(failed).await,
+                failed = end(self.probation, &tally) => self.end_probation(failed).await,
             }
         }
     }
@@ -339,10 +345,10 @@ impl Swapper {
     }
 }
 
-/// Waits for the end of the probation `serving` is on; for ever if it is on none.
-async fn end(probation: Option<Probation>, serving: &Version) -> Option<Counts> {
+/// Waits for the end of a probation of the version of `tally`; for ever if there is none.
+async fn end(probation: Option<Probation>, tally: &Tally) -> Option<Counts> {
     match probation {
-        Some(probation) => probation.end(serving.tally()).await,
+        Some(probation) => probation.end(tally).await,
         None => pending().await,
     }
 }
