@@ -48,6 +48,13 @@ test-swap: build guests ## Ten swaps under STREAMS streams for DURATION seconds,
 	@$(INSTALL) frontend && $(INSTALL) llama
 	python3 tests/measure/swap.py --seconds $(DURATION) --streams $(STREAMS)
 
+MINUTES ?= 30
+SEED ?= 1
+.PHONY: endurance
+endurance: build ## MINUTES of mixed load on an engine that breaks at random: nothing is lost, leaks or grows.
+	@$(INSTALL) frontend && $(INSTALL) procedural
+	python3 tests/measure/endurance.py --minutes $(MINUTES) --seed $(SEED)
+
 .PHONY: test-authors
 test-authors: build ## New plugins in each language and the examples, built, checked and served; the author's guide.
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) componentize && $(SETUP)/node.sh componentize >/dev/null

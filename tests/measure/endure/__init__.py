@@ -1,0 +1,1 @@
+"""The parts of endurance.py: who asks, who swaps, who watches."""
