@@ -52,6 +52,7 @@ pub async fn start() -> Result<String, BenchError> {
     let model = json!({"is_generation": true, "model_type": "llama", "context_length": 131_072});
     let routes = Router::new()
         .route("/ready", get(async || "ready"))
+        .route("/health", get(async || "healthy"))
         .route("/server_info", get(async move || Json(about)))
         .route("/model_info", get(async move || Json(model)))
         .route("/abort_request", post(async || "aborted"))

@@ -128,19 +128,34 @@ fn median(figures: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// Prints the table and writes `summary`.
-pub fn finish(rows: &[Row], summary: &Path) -> Result<(), BenchError> {
-    println!("| figure | ours | peer | floor | ours/peer | ours/floor | budget | spread |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
-    for row in rows {
-        println!("{}", row.line());
+/// The rows so far, printed as they come.
+pub struct Table(Vec<Row>);
+
+impl Table {
+    /// Prints the head.
+    pub fn begin() -> Self {
+        println!("| figure | ours | peer | floor | ours/peer | ours/floor | budget | spread |");
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        Table(Vec::new())
     }
-    if let Some(folder) = summary.parent() {
-        std::fs::create_dir_all(folder)?;
+
+    /// Prints rows.
+    pub fn add(&mut self, rows: impl IntoIterator<Item = Row>) {
+        for row in rows {
+            println!("{}", row.line());
+            self.0.push(row);
+        }
     }
-    std::fs::write(summary, serde_json::to_vec_pretty(rows)?)?;
-    println!("written to {}", summary.display());
-    Ok(())
+
+    /// Writes `summary`.
+    pub fn write(&self, summary: &Path) -> Result<(), BenchError> {
+        if let Some(folder) = summary.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(summary, serde_json::to_vec_pretty(&self.0)?)?;
+        println!("written to {}", summary.display());
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::engine;
 use crate::error::BenchError;
 use crate::load::{Ask, Load};
 use crate::process::{Subject, endpoint};
-use crate::report::{Row, finish};
+use crate::report::Table;
 
 /// Requests one after another in each round of a figure about single requests.
 const SINGLE: usize = 400;
@@ -34,15 +34,17 @@ struct Subjects {
 /// Measures all of it.
 pub async fn run(settings: &Settings) -> Result<(), BenchError> {
     let place = TempDir::with_prefix("dynamo-host-bench-")?;
-    let measured = measure(settings, place.path()).await;
+    let mut table = Table::begin();
+    let measured = measure(settings, place.path(), &mut table).await;
     if measured.is_err() {
         // What the workers have said tells why.
         eprintln!("bench: the workers' output is in {}", place.keep().display());
     }
-    finish(&measured?, &settings.summary)
+    measured?;
+    table.write(&settings.summary)
 }
 
-async fn measure(settings: &Settings, place: &Path) -> Result<Vec<Row>, BenchError> {
+async fn measure(settings: &Settings, place: &Path, table: &mut Table) -> Result<(), BenchError> {
     let discovery = place.join("discovery");
     let load = Load::start(&discovery).await?;
     let engine_url = engine::start().await?;
@@ -52,22 +54,22 @@ async fn measure(settings: &Settings, place: &Path) -> Result<Vec<Row>, BenchErr
     let subjects = start(settings, host(&decode), &engine_url, &discovery, place, &load).await?;
 
     // Before anything has filled the pools that streams are held in.
-    let mut rows = memory::rows(&subjects, &load).await?;
-    rows.extend(cpu::rows(&subjects, rounds, &load).await?);
-    rows.extend(latency::first_token(&subjects, rounds, &load, &engine_url).await?);
+    table.add(memory::rows(&subjects, &load).await?);
+    table.add(cpu::rows(&subjects, rounds, &load).await?);
+    table.add(latency::first_token(&subjects, rounds, &load, &engine_url).await?);
     let Subjects { ours, peer, floor } = subjects;
     for subject in [ours, peer, floor] {
         subject.stop().await?;
     }
-    rows.push(latency::ready(|| host(&decode), rounds, place).await?);
+    table.add([latency::ready(|| host(&decode), rounds, place).await?]);
     let swapped = place.join("swapped.wasm");
     tokio::fs::copy(&decode, &swapped).await?;
-    rows.extend(swap::rows(host(&swapped), &swapped, rounds, &load, place).await?);
+    table.add(swap::rows(host(&swapped), &swapped, rounds, &load, place).await?);
     let videos = settings.plugins.join("video_generation.wasm");
-    rows.extend(video::rows(host(&videos), rounds, &load, place).await?);
-    rows.extend(plugin::rows(&decode, rounds).await?);
-    rows.extend(kv::rows(rounds).await?);
-    Ok(rows)
+    table.add(video::rows(host(&videos), rounds, &load, place).await?);
+    table.add(plugin::rows(&decode, rounds).await?);
+    table.add(kv::rows(rounds).await?);
+    Ok(())
 }
 
 /// A program on the discovery and the planes that all of them share.
