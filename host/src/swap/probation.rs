@@ -14,6 +14,10 @@ const LEAST: u64 = 3;
 const TIMES: f64 = 2.0;
 const MARGIN: f64 = 0.005;
 
+/// How far beyond that, in standard deviations of what chance adds: it is asked after every failure, and
+/// an engine that garbles its answers now and then would have any version sent back by bad luck.
+const CHANCE: f64 = 3.0;
+
 /// The requests of one version that have ended, and those of them that the plugin itself failed: by
 /// a trap, a deadline it missed, an internal failure. Not what clients or the engine did.
 #[derive(Debug, Default)]
@@ -69,7 +73,8 @@ impl Counts {
     /// Whether a version with these counts is so much worse than one with those of `before` that it
     /// must go.
     pub fn is_worse_than(self, before: Counts) -> bool {
-        self.failed >= LEAST && self.rate() > TIMES * before.rate() + MARGIN
+        let expected = self.ended as f64 * (TIMES * before.rate() + MARGIN);
+        self.failed >= LEAST && self.failed as f64 > expected + CHANCE * expected.sqrt()
     }
 }
 
@@ -112,7 +117,15 @@ mod tests {
         assert!(counts(3, 14).is_worse_than(none));
         assert!(!counts(3, 1_000).is_worse_than(none));
         assert!(!counts(20, 100).is_worse_than(counts(15, 100)));
-        assert!(counts(40, 100).is_worse_than(counts(15, 100)));
+        assert!(counts(50, 100).is_worse_than(counts(15, 100)));
+    }
+
+    #[test]
+    fn bad_luck_sends_nobody_back() {
+        // 1 in 13 of either fails.
+        assert!(!counts(3, 9).is_worse_than(counts(77, 1_000)));
+        assert!(!counts(12, 60).is_worse_than(counts(77, 1_000)));
+        assert!(counts(6, 9).is_worse_than(counts(77, 1_000)));
     }
 
     #[tokio::test(start_paused = true)]
