@@ -92,7 +92,8 @@ impl Row {
         row
     }
 
-    fn line(&self) -> String {
+    /// As a line of the table.
+    pub fn line(&self) -> String {
         let given = |figure: Option<f64>| figure.map_or("".to_owned(), short);
         let times = |ratio: Option<f64>| ratio.map_or("".to_owned(), |ratio| format!("{ratio:.2}"));
         let met = if self.budget_met { "met" } else { "**missed**" };

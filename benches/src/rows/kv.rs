@@ -32,6 +32,7 @@ impl Outlet for Arrivals {
 struct Line {
     engine: zmq::Socket,
     arrivals: UnboundedReceiver<Instant>,
+    counters: Counters,
     published: u64,
 }
 
@@ -47,8 +48,9 @@ pub async fn rows(rounds: usize) -> Result<[Row; 2], BenchError> {
         ledger: Arc::new(Mutex::new(Ledger::new(1, 0))),
         outlets: Outlets { events: Some(Arc::new(Arrivals(tell))), ..Outlets::default() },
     };
-    let relay = Relay::start(vec![rank], BLOCK_SIZE, &Counters::new()?)?;
-    let mut line = Line { engine, arrivals, published: 0 };
+    let counters = Counters::new()?;
+    let relay = Relay::start(vec![rank], BLOCK_SIZE, &counters)?;
+    let mut line = Line { engine, arrivals, counters, published: 0 };
     line.connect().await?;
     let (mut rates, mut delays) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -92,18 +94,41 @@ impl Line {
         Ok(quantiles(&mut delays).1)
     }
 
-    /// Blocks in a second. A batch makes one event.
+    /// Blocks in a second. Events that have come together leave together.
     async fn rate(&mut self) -> Result<f64, BenchError> {
         let first = self.published;
         let batches: Vec<_> =
             (first..first + AT_ONCE).map(|number| kv_batch(number, BLOCKS)).collect();
+        let before = self.relayed();
         let began = Instant::now();
         for batch in batches {
             self.publish(batch)?;
         }
-        for _ in 0..AT_ONCE {
+        while self.relayed() < before + AT_ONCE {
             self.arrivals.recv().await;
         }
         Ok((AT_ONCE * u64::from(BLOCKS)) as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// How many events have been relayed.
+    fn relayed(&self) -> u64 {
+        let collectors = self.counters.collectors();
+        let families = collectors.iter().flat_map(|collector| collector.collect());
+        let events = families.filter(|family| family.name() == "dynamo_host_kv_events_total");
+        let metrics = events.flat_map(|family| family.get_metric().to_vec());
+        metrics.map(|metric| metric.get_counter().value() as u64).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn everything_that_is_published_comes_through() {
+        for row in rows(1).await.unwrap() {
+            println!("{}", row.line());
+        }
     }
 }
