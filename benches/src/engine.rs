@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use dynamo_host_stages::sample::{LEAN, Sample, TOP_LOGPROBS};
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -39,10 +40,8 @@ struct Recorded {
 
 /// Starts the engine; returns its URL. It runs until the process ends.
 pub async fn start() -> Result<String, BenchError> {
-    let recorded = Arc::new(Recorded {
-        lean: Events::of(include_str!("../../host/benches/data/lean.json"))?,
-        top_logprobs: Events::of(include_str!("../../host/benches/data/top_logprobs.json"))?,
-    });
+    let recorded =
+        Arc::new(Recorded { lean: Events::of(&LEAN), top_logprobs: Events::of(&TOP_LOGPROBS) });
     // What the workers look at; the rest of what SGLang says about itself changes nothing here.
     let about = json!({
         "disaggregation_mode": "null", "incremental_streaming_output": true, "page_size": 16,
@@ -107,17 +106,8 @@ async fn generate(State(recorded): State<Arc<Recorded>>, Json(body): Json<Value>
 }
 
 impl Events {
-    fn of(sample: &str) -> Result<Self, BenchError> {
-        let mut event: Value = serde_json::from_str(sample)?;
-        let tokens = event["output_ids"].as_array().map_or(1, Vec::len) as u32;
-        let next = framed(&event);
-        event["meta_info"]["finish_reason"] = json!({"type": "length", "length": 1});
-        let mut last = framed(&event);
-        last.extend_from_slice(b"data: [DONE]\n\n");
-        Ok(Events { next: next.into(), last: last.into(), tokens })
+    fn of(sample: &Sample) -> Self {
+        let last = [&sample.sent_last()[..], b"data: [DONE]\n\n"].concat().into();
+        Events { next: sample.sent(), last, tokens: sample.tokens }
     }
-}
-
-fn framed(event: &Value) -> Vec<u8> {
-    format!("data: {event}\n\n").into_bytes()
 }

@@ -29,8 +29,9 @@ def main() -> int:
     arguments = parser.parse_args()
     cargo("fuzz", "build", *OPTIONS)
     targets = arguments.targets or cargo("fuzz", "list", *OPTIONS[:2], capture=True).split()
+    built = TARGET / triple() / "release"
     with ThreadPoolExecutor(arguments.at_once) as pool:
-        clean = list(pool.map(lambda target: feed(target, arguments.seconds), targets))
+        clean = list(pool.map(lambda target: feed(built, target, arguments.seconds), targets))
     return 0 if all(clean) else 1
 
 
@@ -41,14 +42,14 @@ def cargo(*words: str, capture: bool = False) -> str:
     return ran.stdout or ""
 
 
-def feed(target: str, seconds: int) -> bool:
+def feed(built: Path, target: str, seconds: int) -> bool:
     """Whether nothing was found."""
     place = TARGET / "fuzz" / target
     corpus, log = place / "corpus", place / "log"
     corpus.mkdir(parents=True, exist_ok=True)
     # Zero seconds would be as many as it likes.
     length = f"-max_total_time={seconds}" if seconds else "-runs=0"
-    command = [program(target), corpus, FUZZ / "corpus" / target, length, *LIMITS]
+    command = [built / target, corpus, FUZZ / "corpus" / target, length, *LIMITS]
     command += [f"-artifact_prefix={place}/", "-print_final_stats=1"]
     with log.open("wb") as out:
         code = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, check=False).returncode
@@ -70,11 +71,12 @@ def explain(target: str, said: str, log: Path) -> None:
         print(f"    input: {artifact[1]}\n    again: {again}", flush=True)
 
 
-def program(target: str) -> Path:
+def triple() -> str:
+    """Where cargo-fuzz builds for."""
     about = subprocess.run(["rustc", "-vV"], cwd=REPOSITORY, check=True, text=True, capture_output=True)
     host = re.search(r"host: (\S+)", about.stdout)
     assert host, "rustc names its host"
-    return TARGET / host[1] / "release" / target
+    return host[1]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 //! How long things take on the clock.
 
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,7 @@ use dynamo_host_engine::{Call, Client, Limits};
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{SINGLE, Subjects, quantiles};
+use super::{SINGLE, Subjects, quantiles, system_server};
 use crate::error::BenchError;
 use crate::load::{Ask, Load};
 use crate::process::{Subject, endpoint};
@@ -25,14 +23,12 @@ pub async fn ready(
 ) -> Result<Row, BenchError> {
     let mut times = Vec::new();
     for _ in 0..rounds {
-        let port = free_port()?;
-        let health = format!("http://{}:{port}", Ipv4Addr::LOCALHOST);
-        let health = Client::new(&health, Limits::default())?;
-        let is_ready = async |_: &Subject| {
-            health.send(Call::get("/health")).await.is_ok_and(|reply| reply.status() == 200)
-        };
         let mut command = host();
-        command.args(["--endpoint", &endpoint("again")]).env("DYN_SYSTEM_PORT", port.to_string());
+        command.args(["--endpoint", &endpoint("again")]);
+        let system = system_server(&mut command)?;
+        let is_ready = async |_: &Subject| {
+            system.send(Call::get("/health")).await.is_ok_and(|reply| reply.status() == 200)
+        };
         let began = Instant::now();
         let again =
             Subject::start("again", command, logs, Duration::from_millis(1), is_ready).await?;
@@ -41,12 +37,6 @@ pub async fn ready(
     }
     let budget = &[Budget::AtMost(100.0)];
     Ok(Row::new("start to ready, engine up, plugin compiled", "ms", &times, &[], &[], budget))
-}
-
-/// A port Dynamo takes for a system server: it knows none above.
-pub fn free_port() -> io::Result<u16> {
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    (20_000..=32_767).find(free).ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
 /// How much later the first token comes than it does from the engine itself.

@@ -8,9 +8,12 @@ mod plugin;
 mod swap;
 mod video;
 
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use dynamo_host_engine::{Client, Limits};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -108,6 +111,19 @@ async fn start(
         floor: Subject::start("floor", floor, logs, pause, answers).await?,
         peer: Subject::start("peer", peer, logs, pause, answers).await?,
     })
+}
+
+/// Gives `host` a system server; what calls it.
+fn system_server(host: &mut Command) -> Result<Client, BenchError> {
+    let port = free_port()?;
+    host.env("DYN_SYSTEM_PORT", port.to_string());
+    Ok(Client::new(&format!("http://{}:{port}", Ipv4Addr::LOCALHOST), Limits::default())?)
+}
+
+/// A port Dynamo takes for a system server: it knows none above.
+fn free_port() -> io::Result<u16> {
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    (20_000..=32_767).find(free).ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
 /// The middle and the slowest of a hundred, in seconds.

@@ -3,13 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use dynamo_host_engine::{Call, Client, Limits};
+use dynamo_host_engine::{Call, Client};
 use futures::future::join_all;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::latency::free_port;
-use super::quantiles;
+use super::{quantiles, system_server};
 use crate::error::BenchError;
 use crate::load::{Ask, Load};
 use crate::process::{Subject, endpoint};
@@ -29,9 +28,8 @@ pub async fn rows(
     load: &Load,
     logs: &Path,
 ) -> Result<[Row; 2], BenchError> {
-    let port = free_port()?;
-    let system = Client::new(&format!("http://127.0.0.1:{port}"), Limits::default())?;
-    host.args(["--endpoint", &endpoint("swapped")]).env("DYN_SYSTEM_PORT", port.to_string());
+    host.args(["--endpoint", &endpoint("swapped")]);
+    let system = system_server(&mut host)?;
     let answers = async |subject: &Subject| load.respond(subject, Ask::tokens(1)).await.is_ok();
     let subject =
         Subject::start("swapped", host, logs, Duration::from_millis(100), answers).await?;

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use bytes::Bytes;
@@ -21,23 +20,43 @@ const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
 /// Percent.
 const ALLOWED: u64 = 5;
 
-const STAGES: [&str; 9] = [
-    "scan 64 events",
-    "take apart a request of 2,048 tokens",
-    "splice 2,048 tokens into a call",
-    "frame a chunk",
-    "decode 128 blocks of KV events",
-    "answer of one token",
-    "answer of 64 tokens",
-    "answer of 64 tokens in batches of 16",
-    "answer of 64 events with 20 alternatives",
+/// What is done in a process of its own, by its name in the record.
+const STAGES: [(&str, fn()); 9] = [
+    (COLD, || answer(LEAN.frames(1, 1), 1)),
+    ("answer of 64 tokens", || answer(LEAN.frames(64, 1), 64)),
+    ("answer of 64 tokens in batches of 16", || answer(LEAN.frames(64, 16), 64)),
+    ("answer of 64 events with 20 alternatives", || answer(TOP_LOGPROBS.frames(64, 1), 64)),
+    ("scan 64 events", || {
+        let frames = LEAN.frames(64, 1);
+        collected(&mut || assert_eq!(stage::scan(&frames), 64));
+    }),
+    ("take apart a request of 2,048 tokens", || {
+        let payload = sample::payload(2048);
+        collected(&mut || drop(black_box(stage::take_apart(&payload))));
+    }),
+    ("splice 2,048 tokens into a call", || {
+        let ids: Vec<u32> = (0..2048).collect();
+        collected(&mut || drop(black_box(stage::splice_ids(br#"{"stream":true}"#, &ids))));
+    }),
+    ("frame a chunk", || {
+        collected(&mut || drop(black_box(stage::frame(b"\x81\xa5index\x00"))));
+    }),
+    ("decode 128 blocks of KV events", || {
+        let batch = sample::kv_batch(1, 128);
+        let mut decoder = Decoder::new(BLOCK_SIZE);
+        collected(&mut || assert_eq!(stage::decode_kv(&mut decoder, &batch), 1));
+    }),
 ];
+/// The first stage for which the plugin is compiled.
+const COLD: &str = "answer of one token";
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
     match std::env::args().nth(1).filter(|argument| !argument.starts_with("--")) {
-        Some(stage) => {
-            measure(&stage);
+        Some(named) => {
+            let found = STAGES.iter().find(|(name, _)| *name == named);
+            let (_, measure) = found.unwrap_or_else(|| panic!("no stage is called `{named}`"));
+            measure();
             ExitCode::SUCCESS
         }
         None => compare(),
@@ -48,8 +67,9 @@ fn main() -> ExitCode {
 fn compare() -> ExitCode {
     // Valgrind's processor has features of its own, for which the plugin is compiled: with a tool that
     // takes its time over nothing.
-    valgrind(&["--tool=none"], STAGES[5]);
-    let counts: BTreeMap<&str, u64> = STAGES.iter().map(|stage| (*stage, count(stage))).collect();
+    valgrind(&["--tool=none"], COLD);
+    let counts: BTreeMap<&str, u64> =
+        STAGES.iter().map(|(stage, _)| (*stage, count(stage))).collect();
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(RECORD, serde_json::to_string_pretty(&counts).unwrap() + "\n").unwrap();
     }
@@ -99,36 +119,6 @@ fn collected(stage: &mut dyn FnMut()) {
     black_box(stage)();
 }
 
-fn measure(stage: &str) {
-    match stage {
-        "scan 64 events" => {
-            let frames = LEAN.frames(64, 1);
-            collected(&mut || assert_eq!(stage::scan(&frames), 64));
-        }
-        "take apart a request of 2,048 tokens" => {
-            let payload = sample::payload(2048);
-            collected(&mut || drop(black_box(stage::take_apart(&payload))));
-        }
-        "splice 2,048 tokens into a call" => {
-            let ids: Vec<u32> = (0..2048).collect();
-            collected(&mut || drop(black_box(stage::splice_ids(br#"{"stream":true}"#, &ids))));
-        }
-        "frame a chunk" => {
-            collected(&mut || drop(black_box(stage::frame(b"\x81\xa5index\x00"))));
-        }
-        "decode 128 blocks of KV events" => {
-            let batch = sample::kv_batch(1, 128);
-            let mut decoder = Decoder::new(BLOCK_SIZE);
-            collected(&mut || assert_eq!(stage::decode_kv(&mut decoder, &batch), 1));
-        }
-        "answer of one token" => answer(LEAN.frames(1, 1), 1),
-        "answer of 64 tokens" => answer(LEAN.frames(64, 1), 64),
-        "answer of 64 tokens in batches of 16" => answer(LEAN.frames(64, 16), 64),
-        "answer of 64 events with 20 alternatives" => answer(TOP_LOGPROBS.frames(64, 1), 64),
-        other => panic!("no stage is called `{other}`"),
-    }
-}
-
 /// From the request's payload to the last frame of its answer.
 fn answer(frames: Vec<Bytes>, chunks: usize) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -137,7 +127,7 @@ fn answer(frames: Vec<Bytes>, chunks: usize) {
     let limits = Limits { instances: 16, ..Limits::default() };
     let runtime = Runtime::new(limits).unwrap().with_cache(cache);
     let component = target().join("wasm32-wasip2/plugin/decode.wasm");
-    let decode = tokio.block_on(Decode::load(&runtime, Path::new(&component)));
+    let decode = tokio.block_on(Decode::load(&runtime, &component));
     let worker = Worker::new(decode.plugin, decode.state, Replay(frames), SystemFresh);
     let payload = sample::payload(128);
     let answered = || tokio.block_on(stage::answer(&worker, payload.clone()));

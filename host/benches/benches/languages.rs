@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dynamo_host_plugin::{
-    Artifact, Cache, EngineReport, Fresh, Grants, Held, Limits, Plugin, Request, Runtime, Session,
+    Artifact, Cache, EngineReport, Grants, Held, Limits, Plugin, Runtime, Session,
 };
+use dynamo_host_stages::sample;
 
 /// A token, as llama.cpp streams it.
 const EVENT: &[u8] = br#"{"choices":[{"finish_reason":null,"index":0,"delta":{"content":" Paris"}}],"created":1795465917,"id":"chatcmpl-0123456789","model":"m","object":"chat.completion.chunk"}"#;
@@ -71,21 +72,8 @@ async fn measure(path: &Path) {
 }
 
 async fn begin(plugin: &Plugin, state: &Vec<u8>) -> Session {
-    let request = Request {
-        id: "1".into(),
-        body: br#"{"messages":[{"role":"user","content":"What is the capital of France?"}]}"#
-            .to_vec(),
-        token_count: None,
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe: false,
-        fresh: Fresh {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            bootstrap_room: 1,
-            seed: 1,
-            unix_millis: 1_700_000_000_000,
-        },
-    };
+    let body = r#"{"messages":[{"role":"user","content":"What is the capital of France?"}]}"#;
+    let request = sample::request(body, None);
     let mut session = plugin.session().await.unwrap();
     session.plan(state, &request, Arc::from([]), Held::default()).await.unwrap();
     session

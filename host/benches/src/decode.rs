@@ -3,9 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dynamo_host_plugin::{
-    Artifact, EngineReport, Fresh, Grant, Grants, Held, Plugin, Request, Runtime, Session,
-};
+use dynamo_host_plugin::{Artifact, EngineReport, Grant, Grants, Held, Plugin, Runtime, Session};
+
+use crate::sample::request;
+
+/// A request, less its tokens.
+const BODY: &str = r#"{"model":"llama","stop_conditions":{"max_tokens":512,"stop_token_ids":[2]},
+    "sampling_options":{"temperature":0.7,"top_p":0.9},"output_options":{"logprobs":20},
+    "eos_token_ids":[2],"annotations":[]}"#;
 
 /// The plugin, ready for requests.
 pub struct Decode {
@@ -34,28 +39,8 @@ impl Decode {
     /// An instance that has planned one request with this prompt.
     pub async fn planned(&self, prompt: Arc<[u32]>) -> Session {
         let mut session = self.plugin.session().await.unwrap();
-        let request = request(prompt.len() as u32);
+        let request = request(BODY, Some(prompt.len() as u32));
         session.plan(&self.state, &request, prompt, Held::default()).await.unwrap();
         session
-    }
-}
-
-fn request(prompt: u32) -> Request {
-    let body = r#"{"model":"llama","stop_conditions":{"max_tokens":512,"stop_token_ids":[2]},
-        "sampling_options":{"temperature":0.7,"top_p":0.9},"output_options":{"logprobs":20},
-        "eos_token_ids":[2],"annotations":[]}"#;
-    Request {
-        id: "client-chosen".into(),
-        body: body.into(),
-        token_count: Some(prompt),
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe: false,
-        fresh: Fresh {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            bootstrap_room: 1 << 60,
-            seed: 7,
-            unix_millis: 1_700_000_000_000,
-        },
     }
 }

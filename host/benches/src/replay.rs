@@ -1,9 +1,11 @@
 //! A double of the engine that answers every call with the same frames, and costs nothing.
 
 use bytes::Bytes;
-use dynamo_host_engine::events::{Events, Framing};
+use dynamo_host_engine::events::Events;
 use dynamo_host_engine::{Call, EngineError};
 use dynamo_host_request::{Exchange, Reply};
+
+use crate::stage;
 
 /// Answers with frames of server-sent events.
 pub struct Replay(pub Vec<Bytes>);
@@ -19,10 +21,7 @@ impl Exchange for Replay {
 
     async fn send(&self, call: Call) -> Result<Replayed, EngineError> {
         std::hint::black_box(call);
-        Ok(Replayed {
-            frames: self.0.clone().into_iter(),
-            events: Events::new(Framing::Sse, 1 << 20),
-        })
+        Ok(Replayed { frames: self.0.clone().into_iter(), events: stage::cut() })
     }
 }
 

@@ -1,22 +1,27 @@
 //! Real events, and requests as the frontend sends them.
 
 use bytes::Bytes;
+use dynamo_host_plugin::{Fresh, Request};
 use serde_json::{Value, json};
 
 /// One event of SGLang's `/generate` stream (see the README), to be sent in batches.
 pub struct Sample {
     /// How the tables call it.
     pub name: &'static str,
+    /// Tokens in it.
+    pub tokens: u32,
     json: &'static str,
 }
 
 /// One token, less what no conversion reads.
-pub const LEAN: Sample = Sample { name: "lean", json: include_str!("../data/lean.json") };
+pub const LEAN: Sample =
+    Sample { name: "lean", tokens: 1, json: include_str!("../data/lean.json") };
 /// One token.
-pub const TOKEN: Sample = Sample { name: "token", json: include_str!("../data/token.json") };
+pub const TOKEN: Sample =
+    Sample { name: "token", tokens: 1, json: include_str!("../data/token.json") };
 /// Two tokens, each with its 20 likeliest alternatives.
 pub const TOP_LOGPROBS: Sample =
-    Sample { name: "top_logprobs", json: include_str!("../data/top_logprobs.json") };
+    Sample { name: "top_logprobs", tokens: 2, json: include_str!("../data/top_logprobs.json") };
 
 /// The events that are measured.
 pub const SAMPLES: [Sample; 3] = [LEAN, TOKEN, TOP_LOGPROBS];
@@ -30,24 +35,32 @@ impl Sample {
         vec![self.event().to_vec(); batch]
     }
 
-    /// An answer of the event `count` times, the last of them its end: server-sent events in frames of
-    /// `per_frame` of them.
+    /// The event as it is sent.
+    pub fn sent(&self) -> Bytes {
+        sent(self.event())
+    }
+
+    /// The event as the last of an answer.
+    pub fn sent_last(&self) -> Bytes {
+        let mut last: Value = serde_json::from_slice(self.event()).unwrap();
+        last["meta_info"]["finish_reason"] = json!({"type": "length", "length": 1});
+        sent(last.to_string().as_bytes())
+    }
+
+    /// An answer of the event `count` times, in frames of `per_frame` of them.
     pub fn frames(&self, count: usize, per_frame: usize) -> Vec<Bytes> {
-        let mut end: Value = serde_json::from_slice(self.event()).unwrap();
-        end["meta_info"]["finish_reason"] = json!({"type": "length", "length": 1});
-        let end = end.to_string();
-        let event = |index| if index + 1 == count { end.as_bytes() } else { self.event() };
-        let indices: Vec<usize> = (0..count).collect();
-        let frame = |indices: &[usize]| {
-            let sent = indices.iter().map(|index| [b"data: ", event(*index), b"\n\n"].concat());
-            sent.flatten().collect()
-        };
-        indices.chunks(per_frame).map(frame).collect()
+        let mut events = vec![self.sent(); count - 1];
+        events.push(self.sent_last());
+        events.chunks(per_frame).map(|frame| frame.concat().into()).collect()
     }
 
     fn event(&self) -> &[u8] {
         self.json.trim_end().as_bytes()
     }
+}
+
+fn sent(event: &[u8]) -> Bytes {
+    [b"data: ", event, b"\n\n"].concat().into()
 }
 
 /// A request of `prompt` tokens, in MessagePack.
@@ -59,6 +72,24 @@ pub fn payload(prompt: u32) -> Bytes {
         "output_options": {"logprobs": 20}, "eos_token_ids": [2], "annotations": [],
     });
     rmp_serde::to_vec_named(&request).unwrap().into()
+}
+
+/// A request as a plugin gets it.
+pub fn request(body: &str, token_count: Option<u32>) -> Request {
+    Request {
+        id: "client-chosen".into(),
+        body: body.into(),
+        token_count,
+        trace_headers: Vec::new(),
+        adapters: Vec::new(),
+        probe: false,
+        fresh: Fresh {
+            request_id: "0123456789abcdef0123456789abcdef".into(),
+            bootstrap_room: 1 << 60,
+            seed: 7,
+            unix_millis: 1_700_000_000_000,
+        },
+    }
 }
 
 /// Tokens in one block of the KV cache.

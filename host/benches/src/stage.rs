@@ -6,17 +6,18 @@ use bytes::Bytes;
 use dynamo_host_engine::events::{Events, Framing};
 use dynamo_host_kv::Decoder;
 use dynamo_host_plane::chunk_frame;
-use dynamo_host_request::{Codec, Payload, splice};
-use dynamo_host_request::{Incoming, Worker};
+use dynamo_host_request::{Codec, Incoming, Payload, Worker, splice};
 
 use crate::replay::Replay;
 
-/// Longer than any event.
-const MAX_EVENT_BYTES: usize = 1 << 20;
+/// What cuts an answer into events, of any length there is.
+pub(crate) fn cut() -> Events {
+    Events::new(Framing::Sse, 1 << 20)
+}
 
 /// Cuts an answer into events; how many.
 pub fn scan(frames: &[Bytes]) -> usize {
-    let mut events = Events::new(Framing::Sse, MAX_EVENT_BYTES);
+    let mut events = cut();
     let mut count = 0;
     for frame in frames {
         events.feed(frame.clone());

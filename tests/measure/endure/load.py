@@ -7,7 +7,9 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
+from .background import Background
 from .requests import Outcome, ask, drawn_image, drawn_request, judge
 
 # An outage still explains what was asked so many seconds after it: the frontend hears of it a little later.
@@ -61,34 +63,21 @@ class Ledger:
                     print(f"unaccounted: {self.faults[-1]}", flush=True)
 
 
-class Clients:
+class Clients(Background):
     """Clients that do one thing after another until told to stop."""
 
     def __init__(self, count: int) -> None:
+        super().__init__()
         self._count = count
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._threads: list[threading.Thread] = []
 
     def one(self, number: int) -> None:
         """Does the one of this number."""
         raise NotImplementedError
 
     def start(self) -> None:
-        self._over.clear()
-        self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(self._count)]
-        for thread in self._threads:
-            thread.start()
-
-    def tell_to_stop(self) -> None:
-        self._over.set()
-
-    def stop(self) -> None:
-        """Lets each end what it is at."""
-        self.tell_to_stop()
-        for thread in self._threads:
-            thread.join()
+        self._begin(*[self._client] * self._count)
 
     def _client(self) -> None:
         while not self._over.is_set():
@@ -126,27 +115,17 @@ class Images(Clients):
         self._ledger.enter(request, judge(request, ask(self._port, request), outage=False))
 
 
-class Streams:
+class Streams(Background):
     """Clients that read one endless stream each, until told to stop."""
 
     def __init__(self, port: int, model: str, number: int, count: int) -> None:
         """`number`: one for which the engine draws an endless answer."""
+        super().__init__()
         self.pieces = [0] * count
         self.faults: list[str] = []
         self._port = port
         self._body = json.dumps({"model": model, "prompt": f"#{number}", "stream": True}).encode()
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._read, args=(place,), daemon=True) for place in range(count)]
-        for thread in self._threads:
-            thread.start()
-
-    def tell_to_stop(self) -> None:
-        self._over.set()
-
-    def stop(self) -> None:
-        self.tell_to_stop()
-        for thread in self._threads:
-            thread.join()
+        self._begin(*(partial(self._read, place) for place in range(count)))
 
     def _read(self, place: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)

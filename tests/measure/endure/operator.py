@@ -5,7 +5,6 @@ import http.client
 import random
 import signal
 import subprocess
-import threading
 import time
 import urllib.request
 from collections import Counter
@@ -17,6 +16,7 @@ from harness.deployment import HOST_BINARY, PLUGINS, Worker
 from harness.process import Failed, wait_until
 from swap import order, shown
 
+from .background import Background
 from .load import Outages
 
 # A version that nobody has seen waits for a compiler that gives way to all else.
@@ -58,10 +58,11 @@ def compile_ahead(folder: Path, cache: Path) -> None:
     subprocess.run(words, check=True, capture_output=True)
 
 
-class Operator:
+class Operator(Background):
     """Works on one worker until told to stop."""
 
     def __init__(self, worker: Worker, listed: Callable[[], bool], file: Path, seed: int, outages: Outages) -> None:
+        super().__init__()
         self.done: Counter[str] = Counter()
         self.faults: list[str] = []
         self._worker, self._listed, self._file, self._outages = worker, listed, file, outages
@@ -71,8 +72,6 @@ class Operator:
         self._fresh = 0
         self._serving = self._known[0]
         self._next_crash = 0.0
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
 
     @staticmethod
     def first_version() -> bytes:
@@ -80,17 +79,7 @@ class Operator:
 
     def start(self) -> None:
         self._next_crash = time.monotonic() + self._chance.uniform(*FIRST_CRASH)
-        self._over.clear()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def tell_to_stop(self) -> None:
-        self._over.set()
-
-    def stop(self) -> None:
-        self.tell_to_stop()
-        if self._thread:
-            self._thread.join()
+        self._begin(self._run)
 
     def _run(self) -> None:
         works = {self._swap: 5, self._swap_by_route: 3, self._swap_by_signal: 1, self._reload_the_same: 1,

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import statistics
-import threading
 import time
 import urllib.request
 from collections import Counter
@@ -14,6 +13,8 @@ from pathlib import Path
 
 from faulty_engine import AT_WORK
 from harness.deployment import Worker
+
+from .background import Background
 
 MIB = 1 << 20
 EVERY = 5.0
@@ -119,21 +120,13 @@ class Memory:
         return median(1), median(2)
 
 
-class Sampler:
+class Sampler(Background):
     """Samples the memory of workers until told to stop."""
 
     def __init__(self, *workers: Worker) -> None:
+        super().__init__()
         self.of = {worker: Memory() for worker in workers}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def tell_to_stop(self) -> None:
-        self._over.set()
-
-    def stop(self) -> None:
-        self.tell_to_stop()
-        self._thread.join()
+        self._begin(self._run)
 
     def _run(self) -> None:
         while not self._over.wait(EVERY):
