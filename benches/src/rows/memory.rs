@@ -12,12 +12,14 @@ const MORE: usize = 5_000;
 
 pub async fn rows(subjects: &Subjects, load: &Load) -> Result<Vec<Row>, BenchError> {
     let Subjects { ours, floor, .. } = subjects;
+    // Before the streams, whose pools stay.
+    let idle = idle(subjects)?;
     let many = [per_stream(ours, load, MANY).await?, per_stream(floor, load, MANY).await?];
     let more = per_stream(ours, load, MORE).await?;
     let budget = &[Budget::AtMost(128.0)];
     let name = |streams: &str| format!("memory per stream, {streams} at once");
     Ok(vec![
-        idle(subjects)?,
+        idle,
         Row::new(&name("1,000"), "KiB", &many[..1], &[], &many[1..], budget),
         Row::new(&name("5,000"), "KiB", &[more], &[], &[], budget),
     ])
