@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_yaml::{Mapping, Value};
 use tempfile::TempPath;
 
-use super::engine_words::key;
+use super::engine_words::{key, read_yaml};
 
 /// Why the engine's flags cannot be had from `--disagg-config`.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,36 @@ pub enum DisaggConfigError {
         /// What it is instead.
         what: &'static str,
     },
+    /// The section names a flag by something that is no name.
+    #[error(
+        "section `{key}` of {} (--disagg-config-key) must map names of the engine's flags to \
+         values, and has {what} for a name",
+        path.display()
+    )]
+    NotAName {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        key: String,
+        /// What the name is.
+        what: &'static str,
+    },
+    /// The section gives a flag a tag.
+    #[error(
+        "section `{key}` of {} (--disagg-config-key) gives `{flag}` the tag `{tag}`, which SGLang \
+         does not read: leave the tag out",
+        path.display()
+    )]
+    Tagged {
+        /// The file.
+        path: PathBuf,
+        /// The section.
+        key: String,
+        /// The flag.
+        flag: String,
+        /// Its tag, or that of a value within its value.
+        tag: String,
+    },
     /// The section has a flag of the host's.
     #[error(
         "section `{key}` of {} (--disagg-config-key) has `{flag}`, which is not a flag of the \
@@ -125,7 +155,7 @@ pub(super) fn section_of(
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Mapping, DisaggConfigError> {
     let path_buf = || path.to_owned();
-    let sections: Mapping = match serde_yaml::from_str(text) {
+    let sections: Mapping = match read_yaml(text) {
         Ok(Value::Mapping(sections)) => sections,
         Ok(other) => {
             return Err(DisaggConfigError::NoSections { path: path_buf(), what: what(&other) });
@@ -134,14 +164,19 @@ pub(super) fn section_of(
     };
     match sections.get(key) {
         Some(Value::Mapping(section)) => {
-            match section.keys().filter_map(self::key).find(|flag| is_ours(flag)) {
-                None => Ok(section.clone()),
-                Some(flag) => Err(DisaggConfigError::NotTheEngines {
-                    path: path_buf(),
-                    key: key.to_owned(),
-                    flag,
-                }),
+            for (name, value) in section {
+                let (path, key) = (path_buf(), key.to_owned());
+                let Some(flag) = self::key(name) else {
+                    return Err(DisaggConfigError::NotAName { path, key, what: what(name) });
+                };
+                if is_ours(&flag) {
+                    return Err(DisaggConfigError::NotTheEngines { path, key, flag });
+                }
+                if let Some(tag) = tag_within(value) {
+                    return Err(DisaggConfigError::Tagged { path, key, flag, tag });
+                }
             }
+            Ok(section.clone())
         }
         Some(other) => Err(DisaggConfigError::NotAMapping {
             path: path_buf(),
@@ -169,6 +204,18 @@ pub(super) fn write(section: &Mapping) -> Result<TempPath, DisaggConfigError> {
         Ok(file.into_temp_path())
     };
     written().map_err(|error| DisaggConfigError::Unwritable { folder: std::env::temp_dir(), error })
+}
+
+/// The first tag of a value, or of one within it.
+fn tag_within(value: &Value) -> Option<String> {
+    match value {
+        Value::Tagged(tagged) => Some(tagged.tag.to_string()),
+        Value::Sequence(values) => values.iter().find_map(tag_within),
+        Value::Mapping(values) => {
+            values.iter().find_map(|(name, value)| tag_within(name).or_else(|| tag_within(value)))
+        }
+        _ => None,
+    }
 }
 
 fn what(value: &Value) -> &'static str {
@@ -205,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_the_section() {
-        let section = section_of("a: {tp: 2, x-y: true}\nb: 1", "a").unwrap();
+        let section = section_of("a: {tp: 2, x-y: yes}\nb: 1", "a").unwrap();
         let path = write(&section).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, "tp: 2\nx-y: true\n");
@@ -225,6 +272,9 @@ mod tests {
             ("", "a", "has no sections"),
             ("a: [", "a", "is not YAML"),
             ("a: {namespace: x}", "a", "has `namespace`"),
+            ("a: {1: x}", "a", "has a number for a name"),
+            ("a: {!x tp: 2}", "a", "has a value with a tag for a name"),
+            ("a: {tp: [!env 2]}", "a", "gives `tp` the tag `!env`"),
         ] {
             let error = section_of(yaml, key).unwrap_err();
             assert!(error.contains(message), "{yaml}: {error}");

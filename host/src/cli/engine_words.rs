@@ -25,7 +25,7 @@ impl EngineWords {
         let path = self.words.iter().position(|word| word == "--config");
         let path = path.and_then(|at| self.words.get(at + 1));
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
-        let file = text.and_then(|text| serde_yaml::from_str(&text).ok());
+        let file = text.and_then(|text| read_yaml(&text).ok());
         if let Some(Value::Mapping(file)) = file {
             self.file = file;
         }
@@ -120,7 +120,33 @@ fn flag_of(word: &str) -> Option<(&str, Option<&str>)> {
 
 /// A flag's name in a file, where hyphens and underscores are the same.
 pub(super) fn key(key: &Value) -> Option<String> {
-    Some(key.as_str()?.replace('_', "-"))
+    // `as_str` would look behind a tag.
+    let Value::String(key) = key else { return None };
+    Some(key.replace('_', "-"))
+}
+
+/// What `text` says to SGLang, which reads YAML 1.1 (PyYAML's `safe_load`): there `yes` and `off` are
+/// booleans. In quotes they are not; that difference is lost here, and no flag of SGLang's has such a
+/// word for a value.
+///
+/// # Errors
+/// It is not YAML.
+pub(super) fn read_yaml(text: &str) -> Result<Value, serde_yaml::Error> {
+    fn booleans(value: &mut Value) {
+        match value {
+            Value::String(word) => match word.as_str() {
+                "yes" | "Yes" | "YES" | "on" | "On" | "ON" => *value = Value::Bool(true),
+                "no" | "No" | "NO" | "off" | "Off" | "OFF" => *value = Value::Bool(false),
+                _ => {}
+            },
+            Value::Sequence(values) => values.iter_mut().for_each(booleans),
+            Value::Mapping(flags) => flags.values_mut().for_each(booleans),
+            _ => {}
+        }
+    }
+    let mut value = serde_yaml::from_str(text)?;
+    booleans(&mut value);
+    Ok(value)
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -139,7 +165,8 @@ mod tests {
 
     fn words(line: &str, yaml: &str) -> EngineWords {
         let words = line.split_whitespace().map(String::from).collect();
-        EngineWords { words, file: serde_yaml::from_str(yaml).unwrap() }
+        let Value::Mapping(file) = read_yaml(yaml).unwrap() else { panic!("{yaml}") };
+        EngineWords { words, file }
     }
 
     #[test]
@@ -153,8 +180,9 @@ mod tests {
 
     #[test]
     fn a_switch_is_on_by_its_word_or_by_the_file() {
-        let given = words("--a", "b: true\nc: false");
+        let given = words("--a", "b: true\nc: false\ne: yes\nf: Off");
         assert!(given.has("a") && given.has("b") && !given.has("c") && !given.has("d"));
+        assert!(given.has("e") && !given.has("f"));
         assert_eq!(given.first_with("b").as_deref(), Some("b"));
         assert_eq!(given.first_with("ab"), None);
     }

@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         let is_ours = |flag: &str| flag == "namespace";
         match disagg_config::section_of(text, Path::new("config.yaml"), key, is_ours) {
             Ok(section) => {
-                // A name that is itself a mapping is not written: the host says so and does not start.
+                // A mapping for a name within a value is not written: the host says so and does not start.
                 let Ok(written) = serde_yaml::to_string(&section) else { continue };
                 let read: Mapping =
                     serde_yaml::from_str(&written).expect("what is written is YAML");
