@@ -123,7 +123,7 @@ test-attack: setup ## Components that attack the host: who fails, and what it co
 BENCH_PROFILE ?= release
 ROUNDS ?= 5
 .PHONY: bench
-bench: plugins ## What a token costs, beside Dynamo's Python worker and the host without a sandbox.
+bench: plugins ## What a token costs, beside Dynamo's Python worker and the host without a sandbox; ONLY=swap,kv for those figures.
 	@$(INSTALL) frontend && $(INSTALL) llama && $(INSTALL) sglang
 	cargo build --locked --profile $(BENCH_PROFILE) -p dynamo-host -p dynamo-host-bench
 	python="$$($(SETUP)/venv.sh sglang)" frontend="$$($(SETUP)/venv.sh frontend)" && \
@@ -131,7 +131,7 @@ bench: plugins ## What a token costs, beside Dynamo's Python worker and the host
 	$$built/dynamo-host-bench run --host $$built/dynamo-host --plugins $(PLUGINS) \
 	    --model-path "$$($(SETUP)/model.sh tiny-llama)" --python "$$python/bin/python" \
 	    --dynamo "$$(echo "$$frontend"/lib/python3*/site-packages)" --peer benches/peer/decode.py \
-	    --rounds $(ROUNDS) --summary $(TARGET)/bench/summary.json
+	    --rounds $(ROUNDS) --summary $(TARGET)/bench/summary.json $(ONLY:%=--only %)
 
 BENCH_STAGES = cargo bench --locked --workspace --profile dev
 # Our half of the work at the level of a release: the dependencies are at theirs anyway.

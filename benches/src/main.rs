@@ -60,6 +60,9 @@ struct Settings {
     /// Times each figure is taken, each time from one after the other.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Only these figures.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<rows::Group>,
     /// Where the figures are written, as JSON.
     #[arg(long)]
     summary: PathBuf,

@@ -27,6 +27,23 @@ use crate::report::Table;
 /// Requests one after another in each round of a figure about single requests.
 const SINGLE: usize = 400;
 
+/// Figures that are taken together.
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+pub enum Group {
+    /// What tokens and requests cost, beside the peer and the floor.
+    Requests,
+    /// A host that comes up.
+    Ready,
+    /// A hot swap.
+    Swap,
+    /// A video of 100 MB.
+    Video,
+    /// The sandbox alone.
+    Plugin,
+    /// The KV relay.
+    Kv,
+}
+
 /// The three that are compared.
 struct Subjects {
     ours: Subject,
@@ -54,24 +71,38 @@ async fn measure(settings: &Settings, place: &Path, table: &mut Table) -> Result
     let decode = settings.plugins.join("decode.wasm");
     let rounds = settings.rounds;
     let host = |plugin: &Path| host(settings, plugin, &engine_url, &discovery);
-    let subjects = start(settings, host(&decode), &engine_url, &discovery, place, &load).await?;
+    let wanted = |group: Group| settings.only.is_empty() || settings.only.contains(&group);
 
-    // Before anything has filled the pools that streams are held in.
-    table.add(memory::rows(&subjects, &load).await?);
-    table.add(cpu::rows(&subjects, rounds, &load).await?);
-    table.add(latency::first_token(&subjects, rounds, &load, &engine_url).await?);
-    let Subjects { ours, peer, floor } = subjects;
-    for subject in [ours, peer, floor] {
-        subject.stop().await?;
+    if wanted(Group::Requests) {
+        let subjects =
+            start(settings, host(&decode), &engine_url, &discovery, place, &load).await?;
+        // Before anything has filled the pools that streams are held in.
+        table.add(memory::rows(&subjects, &load).await?);
+        table.add(cpu::rows(&subjects, rounds, &load).await?);
+        table.add(latency::first_token(&subjects, rounds, &load, &engine_url).await?);
+        let Subjects { ours, peer, floor } = subjects;
+        for subject in [ours, peer, floor] {
+            subject.stop().await?;
+        }
     }
-    table.add([latency::ready(|| host(&decode), rounds, place).await?]);
-    let swapped = place.join("swapped.wasm");
-    tokio::fs::copy(&decode, &swapped).await?;
-    table.add(swap::rows(host(&swapped), &swapped, rounds, &load, place).await?);
-    let videos = settings.plugins.join("video_generation.wasm");
-    table.add(video::rows(host(&videos), rounds, &load, place).await?);
-    table.add(plugin::rows(&decode, rounds).await?);
-    table.add(kv::rows(rounds).await?);
+    if wanted(Group::Ready) {
+        table.add([latency::ready(|| host(&decode), rounds, place).await?]);
+    }
+    if wanted(Group::Swap) {
+        let swapped = place.join("swapped.wasm");
+        tokio::fs::copy(&decode, &swapped).await?;
+        table.add(swap::rows(host(&swapped), &swapped, rounds, &load, place).await?);
+    }
+    if wanted(Group::Video) {
+        let videos = settings.plugins.join("video_generation.wasm");
+        table.add(video::rows(host(&videos), rounds, &load, place).await?);
+    }
+    if wanted(Group::Plugin) {
+        table.add(plugin::rows(&decode, rounds).await?);
+    }
+    if wanted(Group::Kv) {
+        table.add(kv::rows(rounds).await?);
+    }
     Ok(())
 }
 

@@ -34,11 +34,12 @@ pub async fn rows(
     let subject =
         Subject::start("swapped", host, logs, Duration::from_millis(100), answers).await?;
     let component = tokio::fs::read(plugin).await?;
-    let (mut pauses, mut worst) = (Vec::new(), Vec::new());
+    let (mut pauses, mut worst, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let until = Instant::now() + WITHOUT;
         let mut calm = asked(&subject, load, async || Instant::now() > until).await?;
         let before = quantiles(&mut calm).1;
+        without.push(slowest(&calm) / before);
 
         let other = plugin.with_extension("next");
         tokio::fs::write(&other, version(&component, round)).await?;
@@ -55,8 +56,7 @@ pub async fn rows(
             subject: "the swapped plugin".into(),
             log: now.to_string(),
         })?);
-        let slowest = meantime.iter().max().map_or(f64::NAN, Duration::as_secs_f64);
-        worst.push(slowest / before);
+        worst.push(slowest(&meantime) / before);
     }
     subject.stop().await?;
     Ok([
@@ -73,10 +73,15 @@ pub async fn rows(
             "x",
             &worst,
             &[],
-            &[],
+            &without,
             &[Budget::AtMost(2.0)],
         ),
     ])
+}
+
+/// In seconds.
+fn slowest(times: &[Duration]) -> f64 {
+    times.iter().max().map_or(f64::NAN, Duration::as_secs_f64)
 }
 
 /// How long each request of the clients took, until `over`.
