@@ -3,7 +3,8 @@
 //!
 //! [`Worker::respond`] does it in this order, one module a step:
 //!
-//! 1. [`payload`]: the token ids are taken out of the request and stay here; the rest becomes JSON.
+//! 1. [`payload`]: the token ids are taken out of the request and stay here; the rest becomes JSON
+//!    (`token_ids` reads them, and writes them again in 4).
 //! 2. [`fresh`]: the values a deterministic plugin cannot make are drawn.
 //! 3. The plugin plans, in an instance of its own. A refusal ends here.
 //! 4. [`call`]: what the plugin planned becomes the call that is sent. [`splice`] writes the token ids
@@ -33,6 +34,7 @@ pub mod response;
 mod slots;
 mod spans;
 pub mod splice;
+mod token_ids;
 mod worker;
 
 pub use exchange::{Exchange, Reply};

@@ -1,4 +1,4 @@
-//! Finding a place in a MessagePack value without decoding it.
+//! Finding a place in a MessagePack value without decoding it, and where a value ends.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,6 +17,14 @@ pub(crate) fn place(bytes: &[u8], path: &[Cow<'_, str>]) -> Option<Range<usize>>
     let start = bytes.len() - rest.len();
     skip(&mut rest, DEEPEST)?;
     Some(start..bytes.len() - rest.len())
+}
+
+/// The value that `rest` begins with, which is read past. None if it does not end, or nests deeper than
+/// `deepest`; where `rest` stands then is not said.
+pub(crate) fn value<'a>(rest: &mut &'a [u8], deepest: usize) -> Option<&'a [u8]> {
+    let bytes = *rest;
+    skip(rest, deepest)?;
+    bytes.get(..bytes.len() - rest.len())
 }
 
 /// Goes to the member or element `token` of the map or list at the beginning of `rest`.
@@ -56,8 +64,10 @@ fn skip(rest: &mut &[u8], deepest: usize) -> Option<()> {
 }
 
 /// What a value begins with; it is read past.
-enum Head {
+pub(crate) enum Head {
+    /// So many members follow.
     Map(usize),
+    /// So many elements follow.
     List(usize),
     /// So many bytes of text follow.
     Text(usize),
@@ -65,7 +75,7 @@ enum Head {
     Plain(usize),
 }
 
-fn head(rest: &mut &[u8]) -> Option<Head> {
+pub(crate) fn head(rest: &mut &[u8]) -> Option<Head> {
     let marker = rmp::decode::read_marker(rest).ok()?;
     Some(match marker {
         Marker::FixMap(members) => Head::Map(members.into()),

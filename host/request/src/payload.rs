@@ -8,8 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use dynamo_host_failure::{Failure, Kind};
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer as _};
+
+use crate::msgpack::{self, Head};
+use crate::token_ids;
 
 /// The member that stays in the host.
 const TOKEN_IDS: &str = "token_ids";
@@ -17,6 +20,9 @@ const TOKEN_IDS: &str = "token_ids";
 /// Deepest nesting of a payload, as JSON has it. Each level takes from the stack of a thread, and
 /// MessagePack needs a byte for one.
 const DEEPEST: usize = 128;
+
+type Json<'a> = serde_json::Serializer<&'a mut Vec<u8>>;
+type MsgpackError = rmp_serde::decode::Error;
 
 /// How a payload is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +51,13 @@ impl Payload {
     /// (`DYN_TOKEN_IDS_AS_BYTES` of the frontend).
     pub fn read(bytes: &[u8], codec: Codec) -> Result<Self, Failure> {
         let mut body = Vec::with_capacity(1024);
-        let take = TakeApart { json: &mut serde_json::Serializer::new(&mut body) };
+        let mut json = serde_json::Serializer::new(&mut body);
         let token_ids = match codec {
-            Codec::Msgpack => {
-                let mut msgpack = rmp_serde::Deserializer::from_read_ref(bytes);
-                msgpack.set_max_depth(DEEPEST);
-                msgpack.deserialize_map(take).map_err(|error| error.to_string())
-            }
+            Codec::Msgpack => take_apart(bytes, &mut json).map_err(|error| error.to_string()),
             Codec::Json => {
-                let mut json = serde_json::Deserializer::from_slice(bytes);
-                json.deserialize_map(take)
-                    .and_then(|ids| json.end().map(|()| ids))
+                let mut text = serde_json::Deserializer::from_slice(bytes);
+                text.deserialize_map(TakeApart { json: &mut json })
+                    .and_then(|ids| text.end().map(|()| ids))
                     .map_err(|error| error.to_string())
             }
         }
@@ -66,9 +68,47 @@ impl Payload {
     }
 }
 
-/// Copies a map to JSON, all but the token ids.
+/// Copies a map from MessagePack to JSON, all but the token ids.
+///
+/// Not by a visitor, as from JSON: it would be asked for each of the ids by itself.
+fn take_apart(bytes: &[u8], json: &mut Json<'_>) -> Result<Option<Arc<[u32]>>, MsgpackError> {
+    let mut rest = bytes;
+    let Some(Head::Map(members)) = msgpack::head(&mut rest) else {
+        return Err(MsgpackError::custom("it is not an object"));
+    };
+    let mut ids = None;
+    let mut json = json.serialize_map(None).map_err(MsgpackError::custom)?;
+    for _ in 0..members {
+        let name;
+        (name, rest) = rmp::decode::read_str_from_slice(rest).map_err(MsgpackError::custom)?;
+        if name == TOKEN_IDS
+            && let Some((read, after)) = token_ids::read(rest)
+        {
+            (ids, rest) = (Some(read), after);
+            continue;
+        }
+        let value = msgpack::value(&mut rest, DEEPEST).ok_or_else(|| {
+            MsgpackError::custom(format!("its `{name}` is cut off or nests too deep"))
+        })?;
+        let mut value = rmp_serde::Deserializer::from_read_ref(value);
+        value.set_max_depth(DEEPEST - 1);
+        if name == TOKEN_IDS {
+            ids = TokenIds.deserialize(&mut value)?;
+        } else {
+            json.serialize_key(name).map_err(MsgpackError::custom)?;
+            Copy { to: &mut json }.deserialize(&mut value)?;
+        }
+    }
+    json.end().map_err(MsgpackError::custom)?;
+    if !rest.is_empty() {
+        return Err(MsgpackError::custom("trailing bytes"));
+    }
+    Ok(ids)
+}
+
+/// The same from JSON.
 struct TakeApart<'a> {
-    json: &'a mut serde_json::Serializer<&'a mut Vec<u8>>,
+    json: &'a mut Json<'a>,
 }
 
 impl<'de> Visitor<'de> for TakeApart<'_> {
@@ -214,6 +254,18 @@ mod tests {
             assert_eq!(failure.kind, Kind::InvalidRequest);
             assert!(failure.message.contains("token_ids"), "{failure}");
         }
+    }
+
+    #[test]
+    fn what_is_cut_off_is_refused_wherever_that_is() {
+        let request = json!({"model": "m", "token_ids": [1, 300, 70000], "stop": {"n": [null]}});
+        let bytes = msgpack(&request);
+        assert!(Payload::read(&bytes, Codec::Msgpack).is_ok());
+        for length in 0..bytes.len() {
+            let failure = Payload::read(&bytes[..length], Codec::Msgpack).unwrap_err();
+            assert_eq!(failure.kind, Kind::InvalidRequest, "{length} bytes");
+        }
+        assert!(Payload::read(&[&bytes[..], b"\xc0"].concat(), Codec::Msgpack).is_err());
     }
 
     #[test]

@@ -31,13 +31,7 @@ pub fn token_ids(body: &[u8], member: &str, ids: &[u32]) -> Result<Bytes, Failur
     }
     spliced.extend_from_slice(&name);
     spliced.extend_from_slice(b":[");
-    let mut digits = itoa::Buffer::new();
-    for (position, id) in ids.iter().enumerate() {
-        if position > 0 {
-            spliced.push(b',');
-        }
-        spliced.extend_from_slice(digits.format(*id).as_bytes());
-    }
+    crate::token_ids::write(ids, &mut spliced);
     spliced.extend_from_slice(b"]}");
     Ok(spliced.into())
 }
