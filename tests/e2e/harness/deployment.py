@@ -80,11 +80,18 @@ class Worker:
 
     def card(self) -> dict:
         """The worker's model card in discovery."""
+        return self._record()["card_json"]
+
+    def instance_id(self) -> int:
+        """What routers tell it from others by."""
+        return self._record()["instance_id"]
+
+    def _record(self) -> dict:
         folder = Path(self._deployment.environment()["DYN_FILE_KV"]) / "v1" / "mdc"
         place = self.endpoint.replace(".", "/") + "/"
         name = "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in place)
         [record] = [file for file in folder.iterdir() if file.name.startswith(name)]
-        return json.loads(record.read_text())["card_json"]
+        return json.loads(record.read_text())
 
     def ask(self, endpoint: str, body: object, timeout: float = 60) -> list[dict]:
         """What an endpoint of the worker's component, or of its namespace (`component.endpoint`), answers

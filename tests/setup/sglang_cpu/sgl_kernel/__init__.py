@@ -13,6 +13,8 @@ radix cache, streaming, aborts, health and control routes. So this shows that a 
 SGLang correctly; it says nothing about SGLang's speed or its kernels, and must not be quoted so.
 """
 
+import time
+
 import torch
 
 __version__ = "0.0.0+substitute"
@@ -55,7 +57,7 @@ for _name in (
 # is no driver, so that SGLang would ask the absent driver about memory. A prefill engine hands its
 # page numbers to the Mooncake sender in page-locked memory, with an event for when they are there,
 # and LoRA layers keep their offsets in such memory: without a driver, in plain memory, where they are
-# at once.
+# at once. Forward passes are timed by events, too.
 if not torch.cuda.is_available():
     torch.get_device_module = lambda device=None: torch.cpu
 
@@ -70,7 +72,11 @@ if not torch.cuda.is_available():
             pass
 
         def record(self, _stream=None):
-            pass
+            # A forward pass is over when its call is.
+            self._at = time.perf_counter()
+
+        def elapsed_time(self, end):
+            return (end._at - self._at) * 1000
 
         def wait(self, _stream=None):
             pass
@@ -84,5 +90,5 @@ if not torch.cuda.is_available():
     for _name in ("empty", "tensor", "zeros"):
         setattr(torch, _name, _unpinned(getattr(torch, _name)))
     torch.Tensor.pin_memory = lambda tensor, _device=None: tensor
-    torch.cuda.Event = _PastEvent
+    torch.cuda.Event = torch.cpu.Event = _PastEvent
     torch.cuda.current_stream = lambda device=None: None
