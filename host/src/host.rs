@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::Arguments;
 use crate::error::HostError;
+use crate::follower::Follower;
 use crate::service::Absence;
 use crate::shutdown::{self, Departure, Patience, Signals};
 use crate::site::Site;
@@ -50,6 +51,8 @@ pub async fn run(arguments: Arguments) -> Result<(), HostError> {
 struct Host {
     site: Arc<Site>,
     stations: Vec<Arc<Station>>,
+    /// Instead of stations, where another node leads the engine.
+    follower: Option<Follower>,
     /// What gives the plugins their next versions, until the host leaves.
     swaps: JoinSet<()>,
 }
@@ -65,6 +68,13 @@ impl Host {
         let (site, contacts) = Site::prepare(arguments, &plugins).await?;
         if let Some(metrics) = &site.metrics {
             metrics.count_instances(&runtime);
+        }
+        if let (Some(layout), Some(plugin)) = (&site.follows, plugins.first()) {
+            let contact = contacts.first().and_then(Option::as_ref);
+            let follower = Follower::open(&site, plugin.clone(), contact, layout).await?;
+            site.plane.set_ready(true);
+            let (stations, swaps) = (Vec::new(), JoinSet::new());
+            return Ok(Host { site, stations, follower: Some(follower), swaps });
         }
         let mut stations = Vec::with_capacity(plugins.len());
         let parts = plugins.into_iter().zip(artifacts).zip(contacts).enumerate();
@@ -88,7 +98,7 @@ impl Host {
             (station.clone(), Swapper::new(site.clone(), station.clone(), source, gate))
         });
         let swaps = Desk::open(&site.plane, swappers.collect(), hangup);
-        Ok(Host { site, stations, swaps })
+        Ok(Host { site, stations, follower: None, swaps })
     }
 
     /// Serves until a signal, through deaths of the engine.
@@ -98,6 +108,7 @@ impl Host {
             () = self.follow_plane() => {}
             () = self.follow_engine() => {}
             () = self.follow_health_checks() => {}
+            () = self.follow_leader() => {}
         }
         self.swaps.abort_all();
         let flags = &self.site.arguments.flags;
@@ -106,6 +117,9 @@ impl Host {
             drain: flags.runtime.drain_timeout,
             engine: flags.engine.engine_stop_timeout,
         };
+        if let Some(follower) = &self.follower {
+            follower.leave().await;
+        }
         let departure = Departure { site: &self.site, stations: &self.stations };
         tokio::select! {
             () = shutdown::leave(&departure, patience) => {}
@@ -154,6 +168,9 @@ impl Host {
                     for station in &self.stations {
                         station.lose_engine().await;
                     }
+                    if let Some(follower) = &self.follower {
+                        follower.lose_engine().await;
+                    }
                     if let Some(adapters) = &self.site.adapters {
                         adapters.forget().await;
                     }
@@ -185,13 +202,27 @@ impl Host {
         for station in &self.stations {
             station.renew().await?;
         }
+        if let Some(follower) = &self.follower {
+            follower.renew().await?;
+        }
         self.site.service.say_whether_ready().await;
         Ok(())
+    }
+
+    /// Relays for the node that leads the engine. Never ends.
+    async fn follow_leader(&self) {
+        match &self.follower {
+            Some(follower) => follower.follow().await,
+            None => pending().await,
+        }
     }
 
     async fn return_to_service(&self) -> Result<(), HostError> {
         for station in &self.stations {
             station.begin_anew().await?;
+        }
+        if let Some(follower) = &self.follower {
+            follower.regain_engine().await;
         }
         self.site.service.regain(Absence::NoEngine).await?;
         Ok(())
@@ -200,6 +231,9 @@ impl Host {
     /// Leaves discovery when health checks say that the engine hangs, comes back when they pass. They
     /// go on meanwhile: an engine that was stopped goes on where it was.
     async fn follow_health_checks(&self) {
+        if self.stations.is_empty() {
+            return pending().await;
+        }
         let service = &self.site.service;
         let mut checks: Vec<watch::Receiver<u32>> =
             self.stations.iter().map(|station| station.served().failed_checks()).collect();

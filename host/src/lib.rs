@@ -32,7 +32,8 @@
 //! open the plugin's own [`routes`], publish the model card ([`registration`]). When the engine dies
 //! the worker leaves discovery at once; when it is back, it is configured, warmed up and checked again
 //! and rejoins. [`service`] keeps it out of discovery while anything does: no engine, one that hangs,
-//! an operator's route.
+//! an operator's route. A node of an engine that another node leads has no stations: it is a
+//! [`follower`].
 //!
 //! # Another version of a plugin
 //!
@@ -59,6 +60,7 @@ pub mod cli;
 pub mod control;
 pub mod door;
 pub mod error;
+pub mod follower;
 pub mod handler;
 pub mod host;
 pub mod kv;

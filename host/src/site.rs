@@ -21,7 +21,7 @@ use crate::media::{Media, PluginMedia};
 use crate::metrics::{Metrics, Recorders};
 use crate::peers::Peers;
 use crate::service::Service;
-use crate::{kv, taints, topology};
+use crate::{follower, kv, taints, topology};
 
 /// One engine, one place in Dynamo, and whatever else a plugin works with.
 pub struct Site {
@@ -44,6 +44,8 @@ pub struct Site {
     /// Which plugin has which endpoint or route.
     places: StdMutex<HashMap<String, String>>,
     topology: Map<String, Value>,
+    /// The layout of an engine that another node leads; none where clients' requests come here.
+    pub follows: Option<Map<String, Value>>,
     media: Arc<Media>,
     start: Start,
 }
@@ -78,6 +80,7 @@ impl Site {
         if let Some(setup) = &mut first {
             kv::arrange_forward_pass(setup, plane.instance_id(), &place.scratch()?);
         }
+        let follows = first.as_ref().and_then(|setup| follower::layout(&setup.arguments));
         let began = Instant::now();
         let backend = Backend::start(first, arguments, place)?;
         backend.ready().await?;
@@ -103,6 +106,7 @@ impl Site {
             generation: AtomicU64::new(0),
             places: StdMutex::default(),
             topology,
+            follows,
             media,
             start,
         };

@@ -273,7 +273,7 @@ impl Station {
 }
 
 /// What the engine counts is part of what we show, where Dynamo's SGLang backend has it.
-fn show_engine(site: &Site, contact: Option<&Contact>, labels: Vec<(String, String)>) {
+pub fn show_engine(site: &Site, contact: Option<&Contact>, labels: Vec<(String, String)>) {
     let Some(metrics) = &site.metrics else { return };
     metrics.place(labels.clone());
     let exposition = contact.and_then(|contact| contact.metrics.clone());

@@ -24,3 +24,10 @@ pub struct Source {
     #[serde(default)]
     pub forward_pass: Option<String>,
 }
+
+impl Source {
+    /// Whether the engine publishes the changes of its cache.
+    pub fn has_events(&self) -> bool {
+        self.endpoint.is_some() || self.bind.is_some()
+    }
+}

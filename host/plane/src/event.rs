@@ -47,6 +47,8 @@ impl Publisher {
 pub struct KvSourceOptions {
     /// The worker's endpoint.
     pub worker: EndpointId,
+    /// The worker; none for this process ([`Plane::instance_id`]).
+    pub worker_id: Option<u64>,
     /// Where routers look for the events, if not at the worker's endpoint (`--kv-state-endpoint`).
     pub state: Option<EndpointId>,
     /// The data-parallel rank.
@@ -112,7 +114,8 @@ impl Plane {
     ///
     /// As [`Plane::publisher`] and [`Plane::serve`].
     pub async fn kv_source(&self, options: KvSourceOptions) -> Result<KvSource, PlaneError> {
-        let KvSourceOptions { worker, state, rank, recovery } = options;
+        let KvSourceOptions { worker, worker_id, state, rank, recovery } = options;
+        let worker_id = worker_id.unwrap_or_else(|| self.instance_id());
         let state = state.unwrap_or_else(|| worker.clone());
         let publisher = self.publisher(&state, KV_EVENTS).await?;
         let id = publisher.events.publisher_id();
@@ -140,7 +143,7 @@ impl Plane {
         };
         let metadata = json!({
             "kv_state_endpoint": theirs(&state),
-            "worker": {"worker_id": self.instance_id(), "dp_rank": rank},
+            "worker": {"worker_id": worker_id, "dp_rank": rank},
             "publisher_id": id,
             "recovery_target": target,
         });

@@ -37,6 +37,7 @@ pub mod logging;
 mod objects;
 mod peer;
 mod plane;
+mod roster;
 mod served;
 mod token;
 

@@ -86,7 +86,7 @@ fn digits_of(id: u32, place: &mut [u8]) -> usize {
     {
         let digits = eight_digits(id);
         // Zero has a digit, too.
-        let zeros = (digits | 1 << 56).trailing_zeros() / 8;
+        let zeros = (digits | (1 << 56)).trailing_zeros() / 8;
         *place = ((digits | u64::from_ne_bytes([b'0'; 8])) >> (8 * zeros)).to_le_bytes();
         return 8 - zeros as usize;
     }
@@ -100,12 +100,12 @@ fn digits_of(id: u32, place: &mut [u8]) -> usize {
 /// at once, as Paul Khuong describes in "How to print integers really fast".
 fn eight_digits(id: u32) -> u64 {
     let id = u64::from(id);
-    let fours = id / 10_000 | (id % 10_000) << 32;
+    let fours = (id / 10_000) | ((id % 10_000) << 32);
     // 10486 / 2^20 is a hundredth for four digits, 103 / 2^10 a tenth for two.
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | (fours - 100 * hundreds) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
-    tens | (twos - 10 * tens) << 8
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - 10 * tens) << 8)
 }
 
 #[cfg(test)]

@@ -9,19 +9,19 @@ use serde_yaml::{Mapping, Value};
 
 /// The words, and the flags in a file beside them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct EngineWords {
+pub(crate) struct EngineWords {
     words: Vec<String>,
     file: Mapping,
 }
 
 impl EngineWords {
-    pub(super) fn new(words: Vec<String>) -> Self {
+    pub(crate) fn new(words: Vec<String>) -> Self {
         EngineWords { words, file: Mapping::new() }
     }
 
     /// Takes the flags of `--config FILE` into account, if there is one. What is wrong with that
     /// file is the engine's to say. `--config=FILE` is none: SGLang does not look into it.
-    pub(super) fn read_config(&mut self) {
+    pub(crate) fn read_config(&mut self) {
         let path = self.words.iter().position(|word| word == "--config");
         let path = path.and_then(|at| self.words.get(at + 1));
         let text = path.and_then(|path| std::fs::read_to_string(path).ok());
@@ -38,7 +38,7 @@ impl EngineWords {
     }
 
     /// The value of the flag `name` (without dashes), if it is given one.
-    pub(super) fn value(&self, name: &str) -> Option<String> {
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
         let mut value = None;
         for (at, word) in self.words.iter().enumerate() {
             match flag_of(word) {
@@ -63,7 +63,7 @@ impl EngineWords {
     }
 
     /// Whether the switch `name` is given.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.on_line(name) || matches!(self.in_file(name), Some(Value::Bool(true)))
     }
 
@@ -165,7 +165,7 @@ mod tests {
 
     fn words(line: &str, yaml: &str) -> EngineWords {
         let words = line.split_whitespace().map(String::from).collect();
-        let Value::Mapping(file) = read_yaml(yaml).unwrap() else { panic!("{yaml}") };
+        let file = read_yaml(yaml).unwrap().as_mapping().unwrap().clone();
         EngineWords { words, file }
     }
 

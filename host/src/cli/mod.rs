@@ -25,6 +25,7 @@ use std::process::ExitCode;
 pub use arguments::Arguments;
 pub use choice::WorkerType;
 pub use disagg_config::DisaggConfigError;
+pub(crate) use engine_words::EngineWords;
 pub use environment::Environment;
 pub use error::UsageError;
 pub use export::Exports;

@@ -29,6 +29,9 @@ pub struct Facts {
     /// Whether routers may ask what they missed.
     #[serde(skip)]
     pub answers: bool,
+    /// Whose ranks they are, if not this worker's: those of the one that leads the engine.
+    #[serde(skip)]
+    pub worker_id: Option<u64>,
 }
 
 impl Facts {

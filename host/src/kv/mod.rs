@@ -64,17 +64,17 @@ impl KvRelay {
         };
         let mut ranks = Vec::with_capacity(facts.sources.len());
         let mut events = Vec::new();
-        for source in facts.sources {
-            let ledger = Arc::new(Mutex::new(Ledger::new(plane.instance_id(), source.rank)));
+        let worker = facts.worker_id.unwrap_or_else(|| plane.instance_id());
+        for source in facts.sources.clone() {
+            let ledger = Arc::new(Mutex::new(Ledger::new(worker, source.rank)));
             let mut outlets = Outlets {
                 load: Some(loads.clone() as Arc<dyn LoadOutlet>),
                 forward_pass: passes.clone().map(|passes| passes as Arc<dyn Outlet>),
                 ..Outlets::default()
             };
-            if source.endpoint.is_some() || source.bind.is_some() {
-                let state = facts.state_endpoint.clone();
-                let account = facts.answers.then(|| ledger.clone());
-                let opened = Events::open(plane, endpoint, state, source.rank, account).await?;
+            if source.has_events() {
+                let rank = source.rank;
+                let opened = Events::open(plane, endpoint, &facts, rank, ledger.clone()).await?;
                 outlets.events = Some(opened.clone() as Arc<dyn Outlet>);
                 events.push(opened);
             }

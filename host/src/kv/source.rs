@@ -14,6 +14,8 @@ use dynamo_host_plane::{
 use futures::stream;
 use serde_json::Value;
 
+use super::Facts;
+
 /// What is said while there is no connection to Dynamo.
 const NOT_NOW: &str = "there is no connection to Dynamo at the moment";
 
@@ -21,6 +23,8 @@ const NOT_NOW: &str = "there is no connection to Dynamo at the moment";
 pub(super) struct Events {
     source: ArcSwapOption<KvSource>,
     worker: EndpointId,
+    /// None for this process.
+    worker_id: Option<u64>,
     state: Option<EndpointId>,
     rank: u32,
     /// What routers may ask; none if they may not.
@@ -31,12 +35,18 @@ impl Events {
     pub(super) async fn open(
         plane: &Plane,
         worker: &EndpointId,
-        state: Option<EndpointId>,
+        facts: &Facts,
         rank: u32,
-        ledger: Option<Arc<Mutex<Ledger>>>,
+        ledger: Arc<Mutex<Ledger>>,
     ) -> Result<Arc<Self>, PlaneError> {
-        let source = ArcSwapOption::empty();
-        let events = Events { source, worker: worker.clone(), state, rank, ledger };
+        let events = Events {
+            source: ArcSwapOption::empty(),
+            worker: worker.clone(),
+            worker_id: facts.worker_id,
+            state: facts.state_endpoint.clone(),
+            rank,
+            ledger: facts.answers.then_some(ledger),
+        };
         events.renew(plane).await?;
         Ok(Arc::new(events))
     }
@@ -45,12 +55,13 @@ impl Events {
         self.source.store(None);
         if let Some(ledger) = &self.ledger {
             let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
-            ledger.renew(plane.instance_id());
+            ledger.renew(self.worker_id.unwrap_or_else(|| plane.instance_id()));
         }
         let recovery =
             self.ledger.clone().map(|ledger| Arc::new(Answers(ledger)) as Arc<dyn Handler>);
         let options = KvSourceOptions {
             worker: self.worker.clone(),
+            worker_id: self.worker_id,
             state: self.state.clone(),
             rank: self.rank,
             recovery,

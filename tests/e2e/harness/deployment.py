@@ -218,6 +218,12 @@ class Deployment:
         )
         return Worker(self, engine, process, name, endpoint, system_port)
 
+    def kv_sources(self) -> list[dict]:
+        """The workers and ranks whose KV events are in discovery."""
+        folder = Path(self.environment()["DYN_FILE_KV"]) / "v1" / "event_sources"
+        records = [json.loads(file.read_text()) for file in folder.iterdir()] if folder.is_dir() else []
+        return [record["metadata"]["worker"] for record in records if record["topic"] == "kv-events"]
+
     def models(self) -> list[str]:
         """The models the frontend lists."""
         return _models(self.http_port)

@@ -25,6 +25,8 @@ mod msgpack;
 mod payload;
 #[path = "../../../host/request/src/splice.rs"]
 mod splice;
+#[path = "../../../host/request/src/token_ids.rs"]
+mod token_ids;
 
 use payload::{Codec, Payload};
 

@@ -4,9 +4,11 @@ use super::server::{MODEL_INFO, SERVER_INFO};
 use crate::{Contact, Error, Result, Setup, Start};
 
 /// How to meet a running server. `/ready` answers without generating anything; `/health` would take
-/// a second each time.
-pub fn contact() -> Contact {
-    Contact::ready_at("/ready")
+/// a second each time. A node of an engine that another node leads has a server that knows `/health`
+/// only, and answers it at once.
+pub fn contact(arguments: &[String]) -> Contact {
+    let rank = value_of(arguments, "--node-rank").and_then(|rank| rank.parse::<u32>().ok());
+    Contact::ready_at(if rank > Some(0) { "/health" } else { "/ready" })
         .metrics("/metrics", "sglang:")
         .report(SERVER_INFO)
         .report(MODEL_INFO)
@@ -86,7 +88,8 @@ pub fn setup(start: Start) -> Result<Setup> {
     let everywhere =
         value_of(&start.arguments, "--host").filter(|host| ["0.0.0.0", "::"].contains(host));
     let host = everywhere.map_or(start.host, str::to_owned);
-    let mut setup = Setup::new(["python3", "-m", "sglang.launch_server"], contact())
+    let contact = contact(&start.arguments);
+    let mut setup = Setup::new(["python3", "-m", "sglang.launch_server"], contact)
         .argument("--model-path", model)
         .arguments(start.arguments);
     if let Some(name) = start.served_name {
@@ -124,6 +127,15 @@ mod tests {
             "--model-path m --page-size 16 --served-model-name tiny --host 127.0.0.1 --port 28200 \
              --incremental-streaming-output"
         );
+    }
+
+    #[test]
+    fn a_node_that_is_led_is_met_where_it_answers() {
+        for (rank, ready) in [("0", "/ready"), ("1", "/health")] {
+            let mut start = start(Some("m"));
+            start.arguments = vec![format!("--node-rank={rank}")];
+            assert_eq!(setup(start).unwrap().contact.ready, ready);
+        }
     }
 
     #[test]
