@@ -216,8 +216,12 @@ impl Step {
 /// `dynamo:worker/engine`, which the operator must grant.
 ///
 /// # Errors
-/// What the host says: [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached.
+/// What the host says: [`Kind::Unavailable`](crate::Kind) when the engine cannot be reached, and natively,
+/// where there is no host.
 pub fn send_to_engine(call: Call) -> Result<crate::EngineReply> {
     let call = call.into_contract()?;
-    crate::bindings::dynamo::worker::engine::send(call).map_err(Error::from_failure)
+    #[cfg(target_family = "wasm")]
+    return crate::bindings::dynamo::worker::engine::send(call).map_err(Error::from_failure);
+    #[cfg(not(target_family = "wasm"))]
+    Err(Error::new(crate::Kind::Unavailable, format!("no host here sends `{}`", call.path)))
 }

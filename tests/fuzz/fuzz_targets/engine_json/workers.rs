@@ -92,6 +92,10 @@ pub fn ways() -> Vec<Way> {
             EngineWithMedia,
             case!("image_diffusion/image_diffusion/url_default_path_layout"),
         ),
+        way::<video_generation::VideoGeneration>(
+            EngineWithMedia,
+            case!("video_generation/by_hand/job_that_is_done_at_once"),
+        ),
     ]
 }
 
