@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use dynamo_host_kv::Source;
 use dynamo_host_plane::EndpointId;
-use dynamo_host_plugin::{Contact, Failure, Plugin, Registration};
+use dynamo_host_plugin::{Contact, Plugin};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
@@ -68,9 +68,11 @@ pub fn layout(words: &[String]) -> Option<Map<String, Value>> {
 /// A worker's part of an engine that another worker leads.
 pub struct Follower {
     site: Arc<Site>,
-    plugin: Plugin,
-    registration: Registration,
     endpoint: EndpointId,
+    /// What there is to relay; none if another node has it all.
+    facts: Option<Facts>,
+    /// By what the engine's nodes know each other.
+    group: Option<Value>,
     /// What routers hear of the ranks here, and of which leader's.
     kv: Mutex<Option<(u64, KvRelay)>>,
 }
@@ -96,11 +98,21 @@ impl Follower {
         let configured = plugin.configure(&settings, report).await;
         let failed = |failure| plugin_failed(&plugin, "configure", failure);
         let registration = configured.map_err(failed)?.registration;
+        let mut config =
+            registration::card(&registration, arguments).map_err(failed)?.runtime_config;
+        let mut facts = station::kv_facts(&plugin, &mut config)?;
+        if let Some(facts) = &mut facts {
+            facts.sources.retain(Source::has_events);
+            // The leader knows how full its ranks are.
+            facts.sources.iter_mut().for_each(|source| source.load = None);
+        }
+        let facts = facts.filter(|facts| !facts.sources.is_empty());
+        let group = group(&Value::Object(config)).cloned();
         let endpoint = arguments.endpoint(0, &registration.component);
         let labels = site.plane.labels(&endpoint, &registration::model(arguments));
         station::show_engine(site, contact, labels);
         tracing::info!("a part of the engine of {endpoint}: another node takes its requests");
-        Ok(Follower { site: site.clone(), plugin, registration, endpoint, kv: Mutex::default() })
+        Ok(Follower { site: site.clone(), endpoint, facts, group, kv: Mutex::default() })
     }
 
     /// Relays what the ranks here say, for whoever leads. Never ends.
@@ -116,8 +128,8 @@ impl Follower {
 
     /// Starts the relay, or starts it anew for another leader.
     async fn look(&self) -> Result<(), HostError> {
-        let Some((mut facts, group)) = self.facts()? else { return Ok(()) };
-        let Some((leader, block_size)) = self.leader(group.as_ref()).await? else { return Ok(()) };
+        let Some(facts) = &self.facts else { return Ok(()) };
+        let Some((leader, block_size)) = self.leader().await? else { return Ok(()) };
         let mut kv = self.kv.lock().await;
         if kv.as_ref().is_some_and(|(of, _)| *of == leader) {
             return Ok(());
@@ -126,8 +138,8 @@ impl Follower {
             relay.stop().await;
         }
         tracing::info!(leader, "the leader is there");
-        facts.worker_id = Some(leader);
-        facts.block_size = block_size.unwrap_or(facts.block_size);
+        let block_size = block_size.unwrap_or(facts.block_size);
+        let facts = Facts { worker_id: Some(leader), block_size, ..facts.clone() };
         let metrics = self.site.metrics.as_deref();
         let model = registration::model(&self.site.arguments);
         let plane = &self.site.plane;
@@ -136,26 +148,10 @@ impl Follower {
         Ok(())
     }
 
-    /// What there is to relay, and by what the engine's nodes know each other. None if another node
-    /// has it all.
-    fn facts(&self) -> Result<Option<(Facts, Option<Value>)>, HostError> {
-        let failed = |failure| plugin_failed(&self.plugin, "configure", failure);
-        let card = registration::card(&self.registration, &self.site.arguments).map_err(failed)?;
-        let mut config = card.runtime_config;
-        let facts = Facts::take(&mut config).map_err(|error| {
-            failed(Failure::internal(format!("runtime_config, kv_events: {error}")))
-        })?;
-        let Some(mut facts) = facts else { return Ok(None) };
-        facts.sources.retain(Source::has_events);
-        // The leader knows how full its ranks are.
-        facts.sources.iter_mut().for_each(|source| source.load = None);
-        let group = group(&Value::Object(config)).cloned();
-        Ok((!facts.sources.is_empty()).then_some((facts, group)))
-    }
-
     /// The worker that leads, and its block size; none while there is none. Without an address at which
     /// the nodes meet, it is the only worker at the endpoint.
-    async fn leader(&self, ours: Option<&Value>) -> Result<Option<(u64, Option<u32>)>, HostError> {
+    async fn leader(&self) -> Result<Option<(u64, Option<u32>)>, HostError> {
+        let ours = self.group.as_ref();
         let workers = self.site.plane.workers(&self.endpoint).await?;
         let leaders = workers.iter().filter(|(_, card)| group(&card["runtime_config"]) == ours);
         let mut leaders = leaders.map(|(id, card)| {

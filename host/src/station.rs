@@ -110,7 +110,7 @@ impl Station {
         let mut card = registration::card(version.registration(), &self.site.arguments)
             .map_err(|failure| plugin_failed(version.plugin(), "configure", failure))?;
         card.runtime_config.extend(self.site.topology());
-        self.kv_facts(&mut card.runtime_config)?;
+        kv_facts(version.plugin(), &mut card.runtime_config)?;
         let model = card.display_name.clone();
         self.served.publish_card(tokio::task::spawn_blocking(move || card.build()).await??).await?;
         self.serving.send_replace(true);
@@ -158,24 +158,13 @@ impl Station {
         let card = registration::card(version.registration(), &self.site.arguments);
         let mut card =
             card.map_err(|failure| plugin_failed(version.plugin(), "configure", failure))?;
-        let Some(facts) = self.kv_facts(&mut card.runtime_config)? else { return Ok(None) };
+        let facts = kv_facts(version.plugin(), &mut card.runtime_config)?;
+        let Some(facts) = facts else { return Ok(None) };
         let site = &self.site;
         let metrics = site.metrics.as_deref();
         let (endpoint, client) = (self.served.id(), site.backend.client());
         let model = &card.display_name;
         Ok(Some(KvRelay::start(&site.plane, endpoint, model, facts, client, metrics).await?))
-    }
-
-    /// Takes what is for us out of the `runtime_config` of a card.
-    fn kv_facts(
-        &self,
-        runtime_config: &mut Map<String, Value>,
-    ) -> Result<Option<Facts>, HostError> {
-        kv::place_mooncake(runtime_config);
-        Facts::take(runtime_config).map_err(|error| {
-            let failure = Failure::internal(format!("runtime_config, kv_events: {error}"));
-            plugin_failed(self.handler.current().plugin(), "configure", failure)
-        })
     }
 
     /// Gets ready for an engine that was started again: configured, warmed up and checked anew.
@@ -270,6 +259,21 @@ impl Station {
         let plugin = self.handler.current().plugin().manifest().name.clone();
         HostError::HealthCheck { plugin, failure }
     }
+}
+
+/// Takes what is for us out of the `runtime_config` of a card, which `plugin` made.
+///
+/// # Errors
+/// It is not what it should be: a defect of the plugin.
+pub fn kv_facts(
+    plugin: &Plugin,
+    runtime_config: &mut Map<String, Value>,
+) -> Result<Option<Facts>, HostError> {
+    kv::place_mooncake(runtime_config);
+    Facts::take(runtime_config).map_err(|error| {
+        let failure = Failure::internal(format!("runtime_config, kv_events: {error}"));
+        plugin_failed(plugin, "configure", failure)
+    })
 }
 
 /// What the engine counts is part of what we show, where Dynamo's SGLang backend has it.
