@@ -239,6 +239,14 @@ mod tests {
     }
 
     #[test]
+    fn every_digit_of_a_number_counts() {
+        let penalties: Vec<f64> = (1..1000).map(|n| f64::from(n) / 7.0 - 20.0).collect();
+        let request = json!({"penalties": penalties}).to_string();
+        let payload = Payload::read(request.as_bytes(), Codec::Json).unwrap();
+        assert_eq!(String::from_utf8(payload.body).unwrap(), request);
+    }
+
+    #[test]
     fn packed_ids_are_unpacked() {
         // {"token_ids": bin 8 [...]}
         let packed = |bytes: &[u8]| {

@@ -121,17 +121,32 @@ fn engine_data_is_gathered() {
 
 #[test]
 fn a_token_that_cannot_be_is_infinitely_unlikely() {
-    let mut chunks = Chunks::default();
     let event = json!({"output_ids": [1], "meta_info": {
         "finish_reason": null, "output_token_logprobs": [[null, 1, null]],
     }});
-    converter(json!({})).event(event.to_string().as_bytes(), &mut chunks).unwrap();
+    assert_eq!(log_probs(&event), [f64::NEG_INFINITY]);
+}
+
+/// What is sent of them for one event.
+fn log_probs(event: &Value) -> Vec<f64> {
     #[derive(serde::Deserialize)]
     struct Sent {
         log_probs: Vec<f64>,
     }
+    let mut chunks = Chunks::default();
+    converter(json!({})).event(event.to_string().as_bytes(), &mut chunks).unwrap();
     let sent: Sent = rmp_serde::from_slice(&chunks.into_encoded()[0]).unwrap();
-    assert_eq!(sent.log_probs, [f64::NEG_INFINITY]);
+    sent.log_probs
+}
+
+#[test]
+fn every_digit_of_a_logprob_counts() {
+    let logprobs: Vec<f64> = (1..1000).map(|n| f64::from(n) / -7.0).collect();
+    let listed: Vec<Value> = logprobs.iter().map(|logprob| json!([logprob, 1, null])).collect();
+    let event = json!({"output_ids": vec![1; listed.len()], "meta_info": {
+        "finish_reason": null, "output_token_logprobs": listed,
+    }});
+    assert_eq!(log_probs(&event), logprobs);
 }
 
 /// As a real SGLang 0.5.23 streamed it, with `logprob_start_len: 0` and two alternatives.
