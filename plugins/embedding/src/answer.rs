@@ -25,7 +25,7 @@ impl Answer {
         Answer { model, dimensions, input_is_empty }
     }
 
-    fn embedding(&self, index: usize, vector: &[f32]) -> Result<EmbeddingObject> {
+    fn embedding(&self, index: usize, vector: &[Single]) -> Result<EmbeddingObject> {
         let wanted = match self.dimensions {
             None => vector,
             Some(dimensions) => usize::try_from(dimensions.get())
@@ -45,9 +45,21 @@ impl Answer {
 /// One result of `/encode`.
 #[derive(Deserialize)]
 struct Encoded {
-    embedding: Option<Vec<f32>>,
+    embedding: Option<Vec<Single>>,
     #[serde(default)]
     meta_info: MetaInfo,
+}
+
+/// A number as Python's `struct.pack("f", …)` writes it: read in double precision, then rounded.
+/// Infinite if it is too large for that, which matters only where the client wants it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(from = "f64")]
+struct Single(f32);
+
+impl From<f64> for Single {
+    fn from(number: f64) -> Self {
+        Single(number as f32)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -106,9 +118,9 @@ impl Converter for Answer {
 }
 
 /// A vector as base64 of little-endian 32-bit floats.
-fn base64(vector: &[f32]) -> Result<String> {
+fn base64(vector: &[Single]) -> Result<String> {
     let mut bytes = Vec::with_capacity(size_of_val(vector));
-    for number in vector {
+    for Single(number) in vector {
         // JSON has no infinity: the number was too large for 32 bits.
         if number.is_infinite() {
             return Err(Error::internal("the engine sent a number that does not fit 32 bits"));
