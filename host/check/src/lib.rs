@@ -24,6 +24,7 @@ mod script;
 mod service;
 mod values;
 mod verdict;
+pub mod words;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

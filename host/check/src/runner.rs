@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dynamo_host_plugin::{
-    EngineReport, Failure, Fault, Fresh, Hooks, Input, MetricSink, Plugin, Registration, Setup,
-    Start,
+    EngineReport, Failure, Fault, Fresh, Hooks, MetricSink, Plugin, Setup, Start,
 };
 use dynamo_host_request::{Codec, FreshSource, Incoming, Worker};
 use serde_json::{Map, Value, json};
@@ -21,6 +20,7 @@ use crate::script::{Control, Pace, Script};
 use crate::service::ScriptedService;
 use crate::values;
 use crate::verdict::{self, Observed};
+use crate::words;
 
 /// Runs cases against one plugin.
 pub(crate) struct Runner {
@@ -91,7 +91,10 @@ impl Runner {
             return Ok(());
         }
         let configured = self.plugin.configure(&settings, report(&case.engine)).await?;
-        observed.registration = Some(registration(&configured.registration, observed));
+        let registration = &configured.registration;
+        let what = "registration /runtime_config";
+        let runtime_config = document(what, &registration.runtime_config, observed);
+        observed.registration = Some(words::registration(registration, runtime_config));
         observed.health_check = document("health_check", &configured.health_check, observed);
         let warm_up: Vec<Value> = configured
             .warm_up
@@ -250,26 +253,6 @@ fn setup(setup: Option<Setup>) -> Value {
         "reports": setup.contact.reports,
         "model_files": setup.contact.model_files,
         "metrics": setup.contact.metrics.map(|of| json!({"path": of.path, "prefix": of.prefix})),
-    })
-}
-
-/// A registration in the words of a case.
-fn registration(registration: &Registration, observed: &mut Observed) -> Value {
-    let runtime_config =
-        document("registration /runtime_config", &registration.runtime_config, observed);
-    json!({
-        "model_types": registration.model_types,
-        "input": match registration.input {
-            Input::Tokens => "tokens",
-            Input::Text => "text",
-            Input::Tensor => "tensor",
-        },
-        "worker_type": registration.worker_type,
-        "needs": registration.needs,
-        "component": registration.component,
-        "kv_cache_block_size": registration.kv_cache_block_size,
-        "runtime_config": runtime_config,
-        "concurrency": registration.concurrency,
     })
 }
 

@@ -1,11 +1,12 @@
 //! What a plugin says of itself.
 
 use clap::Args;
+use dynamo_host_check::words;
 use dynamo_host_plugin::{
-    Artifact, EngineReport, Grant, Grants, Input, Interfaces, Isolation, Limits, Manifest, Plugin,
+    Artifact, EngineReport, Grant, Grants, Interfaces, Isolation, Limits, Manifest, Plugin,
     Registration, Route, Runtime, Standing,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Failed, progress};
 use crate::{loading, locate};
@@ -135,23 +136,7 @@ fn show_manifest(manifest: &Manifest) {
 fn show_registration(registration: &Registration) {
     let runtime_config = serde_json::from_slice(&registration.runtime_config)
         .unwrap_or_else(|_| Value::String("malformed".into()));
-    line(
-        "registration",
-        json!({
-            "model_types": registration.model_types,
-            "input": match registration.input {
-                Input::Tokens => "tokens",
-                Input::Text => "text",
-                Input::Tensor => "tensor",
-            },
-            "worker_type": registration.worker_type,
-            "needs": registration.needs,
-            "component": registration.component,
-            "kv_cache_block_size": registration.kv_cache_block_size,
-            "runtime_config": runtime_config,
-            "concurrency": registration.concurrency,
-        }),
-    );
+    line("registration", words::registration(registration, Some(runtime_config)));
 }
 
 fn line(name: &str, value: impl std::fmt::Display) {
