@@ -4,6 +4,12 @@ use std::process::ExitCode;
 
 use dynamo_host::cli::{self, Invocation};
 use dynamo_host::{engine, host, plane};
+use tikv_jemallocator::Jemalloc;
+
+/// Not the C library's: after a burst of streams that one searches long lists for each larger piece,
+/// such as the call of a long prompt.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     // This program guards the engine, too: started as a guard, it is nothing else.
