@@ -211,14 +211,9 @@ def test_prefill_and_decode_in_two_engines(
             engine.environment |= TRANSFER
             pair.start(engine, component)
         pair.encode.await_listed()
-        client = Client(deployment.url, pair.name)
-        texts = []
-        # Random weights leave near ties between tokens: on a busy machine one has been decided otherwise.
-        while expected not in texts and len(texts) < 3:
-            split = ask(client, pictures.url("tall.png"))
-            assert split.complete, split
-            texts.append(split.text)
-        assert expected in texts
+        split = ask(Client(deployment.url, pair.name), pictures.url("tall.png"))
+        assert split.complete, split
+        assert split.text == expected
         for worker in pair.workers:
             check(exposition(worker))
         assert '"POST /encode HTTP/1.1" 200' in pair.encode.process.output()
