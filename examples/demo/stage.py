@@ -12,6 +12,9 @@ from harness.deployment import Deployment  # noqa: E402
 from harness.engines import installed  # noqa: E402, F401
 from harness.process import Failed, free_port  # noqa: E402
 
+# All that ends a demo: SIGHUP is its terminal being closed.
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def say(text: str) -> None:
     print(f"==> {text}", flush=True)
@@ -45,8 +48,10 @@ def stay_up(deployment: Deployment) -> None:
 
 def run(demo: Callable[[Deployment], None]) -> int:
     """The exit status of a demo. Whatever it started is gone afterwards."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    for number in ENDINGS:
+        # What is ignored from the start stays so: `nohup` wants the demo to outlive its terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         with Deployment(say=say, http_port=pick_port()) as deployment:
             demo(deployment)
@@ -62,7 +67,7 @@ def run(demo: Callable[[Deployment], None]) -> int:
 
 def _ignore_signals() -> None:
     """From here on everything is being stopped, and nothing interrupts that."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDINGS:
         signal.signal(number, signal.SIG_IGN)
 
 
