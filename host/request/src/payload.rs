@@ -176,7 +176,8 @@ impl<'de> Visitor<'de> for TokenIds {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
         // A length that lies must not make us reserve what never comes.
         let mut ids = Vec::with_capacity(list.size_hint().unwrap_or(0).min(1 << 20));
-        while let Some(id) = list.next_element()? {
+        let named = |at: usize, error| A::Error::custom(format!("token_ids[{at}]: {error}"));
+        while let Some(id) = list.next_element().map_err(|error| named(ids.len(), error))? {
             ids.push(id);
         }
         Ok(Some(ids.into()))
@@ -297,6 +298,17 @@ mod tests {
             [&b"[1]"[..], b"{\"token_ids\":[-1]}", b"{\"token_ids\":\"x\"}", b"{", b"", b"{}}"]
         {
             assert_eq!(Payload::read(bad, Codec::Json).unwrap_err().kind, Kind::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn a_token_id_that_is_none_is_named() {
+        let request = json!({"token_ids": [1, "2"]});
+        for (bytes, codec) in
+            [(msgpack(&request), Codec::Msgpack), (request.to_string().into(), Codec::Json)]
+        {
+            let failure = Payload::read(&bytes, codec).unwrap_err();
+            assert!(failure.message.contains("token_ids[1]: "), "{failure}");
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn plan(
     let text = text.as_ref().map(|text| text.prompt.as_str());
     let body = DiffusionBody { rid, text, stream: true, sampling_params };
     let mut call = Call::post("/generate", &body)?.sse();
-    if incoming.token_count.is_some() {
+    if text.is_none() && incoming.token_count.is_some() {
         call = call.tokens_as("input_ids");
     }
     if traced {

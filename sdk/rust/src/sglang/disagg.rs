@@ -84,6 +84,9 @@ impl Bootstrap {
 }
 
 fn parse(info: &Value) -> Result<Info> {
+    if !info.is_object() {
+        return Err(refused("bootstrap_info: not an object"));
+    }
     serde_path_to_error::deserialize(info)
         .map_err(|error| refused(format!("bootstrap_info.{}: {}", error.path(), error.inner())))
 }

@@ -78,9 +78,9 @@ impl Native {
             self.set("bootstrap_host", bootstrap_host);
             self.set("bootstrap_port", bootstrap_port);
             self.set("bootstrap_room", bootstrap_room);
-            if let Some(rank) = generate::prefill_rank(request, engine) {
-                self.set("disagg_prefill_dp_rank", rank);
-            }
+        }
+        if let Some(rank) = generate::prefill_rank(request, engine).filter(|_| !self.prefill) {
+            self.set("disagg_prefill_dp_rank", rank);
         }
         schema::check(&self.members)?;
         let mut call =

@@ -175,10 +175,10 @@ fn stops(text: &mut TextRequest) -> (Json, Vec<u32>) {
 
 /// Puts what an assistant thought before what it answered, for templates without a place for it.
 fn think_aloud(message: &mut Json) {
-    let Some(message) = message.as_object_mut().filter(|message| message["role"] == "assistant")
-    else {
+    let Some(message) = message.as_object_mut() else { return };
+    if message.get("role").is_none_or(|role| role != "assistant") {
         return;
-    };
+    }
     let thought = match message.get("reasoning_content") {
         Some(Json::String(thought)) if !thought.is_empty() => format!("<think>{thought}</think>"),
         Some(Json::Array(thoughts)) => thoughts
