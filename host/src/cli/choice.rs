@@ -100,7 +100,10 @@ pub(super) enum Mode {
 impl Mode {
     pub(super) const FLAG: &str = "disaggregation-mode";
 
-    /// What the engine is given. A mode nobody knows is the engine's to refuse.
+    /// The words for it: SGLang's, and what Dynamo adds.
+    pub(super) const WORDS: [&str; 6] = ["null", "agg", "pd", "prefill", "decode", "encode"];
+
+    /// What the engine is given.
     pub(super) fn of(engine: &EngineWords) -> Self {
         match engine.value(Mode::FLAG).as_deref() {
             Some("pd") => Mode::PrefillDecode,

@@ -18,7 +18,7 @@ use super::engine_words::EngineWords;
 use super::environment::{Environment, expand, is_bool};
 use super::error::UsageError;
 use super::export::Exports;
-use super::flags::Flags;
+use super::flags::{Flags, NAMESPACE};
 use super::rules::{self, Configuration};
 use super::words::{Given, Origin, Words, sort};
 use super::{disagg_config, dump, health_check, router, structural_tag};
@@ -199,14 +199,17 @@ fn served_names(
 
 /// The namespace, which a deployment of several kinds of workers for one model gives a suffix.
 fn namespace(flags: &Flags, environment: &Environment) -> String {
-    let namespace = &flags.runtime.namespace;
+    let namespace = match flags.runtime.namespace.as_str() {
+        // Deployments write `--namespace "$NAMESPACE"`; an empty variable is none, too.
+        "" => NAMESPACE,
+        namespace => namespace,
+    };
     match environment.get("DYN_NAMESPACE_WORKER_SUFFIX") {
         Some(suffix) => format!("{namespace}-{suffix}"),
-        None => namespace.clone(),
+        None => namespace.to_owned(),
     }
 }
 
-/// Says what works, but not as the operator may think, or not for long.
 /// A grace period that is no number is Dynamo's default, with a warning
 /// (`get_grace_period_seconds`). That is so for the variable only: the flag is ours.
 fn without_bad_grace(environment: &Environment, warnings: &mut Vec<String>) -> Environment {
@@ -220,6 +223,7 @@ fn without_bad_grace(environment: &Environment, warnings: &mut Vec<String>) -> E
     }
 }
 
+/// Says what works, but not as the operator may think, or not for long.
 fn warn(flags: &Flags, given: &Given, environment: &Environment, warnings: &mut Vec<String>) {
     if flags.frontend.use_sglang_tokenizer {
         warnings.push(format!(

@@ -26,8 +26,23 @@ type Rule = fn(&Configuration<'_>) -> Result<(), UsageError>;
 /// # Errors
 /// The first that is broken.
 pub(super) fn check(configuration: &Configuration<'_>) -> Result<(), UsageError> {
-    let rules: [Rule; 6] = [parsers, tokenizer, multimodal, rerank, gateway, engine_flags];
+    let rules: [Rule; 7] = [mode, parsers, tokenizer, multimodal, rerank, gateway, engine_flags];
     rules.iter().try_for_each(|rule| rule(configuration))
+}
+
+/// SGLang refuses other modes, too, but not before it is started. What else has a flag of this name is a
+/// named plugin's engine, which knows its own words.
+fn mode(this: &Configuration<'_>) -> Result<(), UsageError> {
+    match this.engine.value(Mode::FLAG) {
+        Some(word) if this.flags.plugin.plugin.is_empty() && !Mode::WORDS.contains(&&*word) => {
+            Err(UsageError::Unsupported {
+                flag: format!("--{} {word}", Mode::FLAG),
+                why: "the modes are null (or agg), prefill, decode, and with --enable-multimodal \
+                      pd and encode",
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The reference page has Dynamo's parser override the engine's; 1.6.1 refuses both.

@@ -22,7 +22,7 @@ pub use frontend::FrontendFlags;
 pub use media::MediaFlags;
 pub use plugin::{Granted, OfPlugin, PluginFlags};
 pub use router::{ConditionalPolicy, KvRouterFlags, RouterFlags};
-pub use runtime::RuntimeFlags;
+pub use runtime::{NAMESPACE, RuntimeFlags};
 pub use tls::TlsFlags;
 pub use worker::WorkerFlags;
 

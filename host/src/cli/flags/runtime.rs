@@ -8,6 +8,9 @@ use dynamo_host_plane::{Discovery, EndpointId, EventPlane, RequestPlane};
 
 use super::values::seconds;
 
+/// The namespace of who names none.
+pub const NAMESPACE: &str = "dynamo";
+
 /// The worker's place in Dynamo.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Dynamo")]
@@ -18,7 +21,7 @@ pub struct RuntimeFlags {
     pub endpoint: Option<EndpointId>,
 
     /// The namespace, when no endpoint is given; DYN_NAMESPACE_WORKER_SUFFIX is appended to it.
-    #[arg(long, env = "DYN_NAMESPACE", default_value = "dynamo")]
+    #[arg(long, env = "DYN_NAMESPACE", default_value = NAMESPACE)]
     pub namespace: String,
 
     /// Where frontends find workers: file (a directory, DYN_FILE_KV), etcd, kubernetes or mem.
