@@ -35,13 +35,19 @@ enum Held {
 ///
 /// # Errors
 /// [`Kind::InvalidRequest`](crate::Kind) for a URL the operator's rules refuse, with a message for
-/// the client; other kinds for limits and for sources that fail.
+/// the client; other kinds for limits and for sources that fail, [`Kind::Unavailable`](crate::Kind)
+/// natively, where there is no host.
 pub fn fetch(url: &str, limits: Limits) -> Result<Blob> {
-    let Limits { max_bytes, timeout, accept } = limits;
-    let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-    host::fetch(url, &host::Limits { max_bytes, timeout_ms, accept })
-        .map(Blob::from_handle)
-        .map_err(Error::from_failure)
+    #[cfg(target_family = "wasm")]
+    {
+        let Limits { max_bytes, timeout, accept } = limits;
+        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        host::fetch(url, &host::Limits { max_bytes, timeout_ms, accept })
+            .map(Blob::from_handle)
+            .map_err(Error::from_failure)
+    }
+    #[cfg(not(target_family = "wasm"))]
+    Err(Error::new(crate::Kind::Unavailable, format!("no host here fetches {url:?} ({limits:?})")))
 }
 
 impl Blob {

@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::dynamo::worker::{handles, peers as host};
+use crate::bindings::dynamo::worker::handles;
 use crate::{Error, Result, parse_chunk};
 
 /// Chunks asked for at once.
@@ -13,11 +13,20 @@ const BATCH: u32 = 64;
 /// Sends `body` to one of the workers that serve `endpoint`.
 ///
 /// # Errors
-/// [`Kind::Unavailable`](crate::Kind) when there is none; what the worker refuses with.
+/// [`Kind::Unavailable`](crate::Kind) when there is none, and natively, where there is no host; what
+/// the worker refuses with.
 pub fn open(endpoint: &str, body: &impl Serialize) -> Result<Reply> {
     let body = serde_json::to_vec(body)
         .map_err(|error| Error::internal(format!("a request to {endpoint}: {error}")))?;
-    host::open(endpoint, &body).map(Reply).map_err(Error::from_failure)
+    #[cfg(target_family = "wasm")]
+    return crate::bindings::dynamo::worker::peers::open(endpoint, &body)
+        .map(Reply)
+        .map_err(Error::from_failure);
+    #[cfg(not(target_family = "wasm"))]
+    Err(Error::new(
+        crate::Kind::Unavailable,
+        format!("no host here asks {endpoint} ({} bytes)", body.len()),
+    ))
 }
 
 /// The response of another worker, to be read here or to be the source of a step. Dropped before its

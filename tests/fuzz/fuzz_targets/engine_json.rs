@@ -6,17 +6,11 @@
 
 #![no_main]
 
-// For its allocator.
-use dynamo_host_fuzz as _;
+use dynamo_host_fuzz::workers::{Source, Way, ways};
 use dynamo_worker_sdk::{Chunks, Converter, Flow, Result, testing};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-
-#[path = "engine_json/workers.rs"]
-mod workers;
-
-use workers::{Source, Way, ways};
 
 thread_local! {
     static WAYS: Vec<Way> = ways();

@@ -1,4 +1,7 @@
-//! What the fuzz targets share: where an input is cut, and an allocator that does not give everything.
+//! What the fuzz targets share: where an input is cut, the plugins, and an allocator that does not give
+//! everything.
+
+pub mod workers;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

@@ -1,9 +1,14 @@
 //! The plugins as native code, each as a recorded case of `tests/cases` has it.
 //!
-//! The case gives the settings, what the engine reports and the request; events come from the fuzzer.
+//! The case gives the settings and what the engine reports. Either it gives the request, too, and events
+//! come from the fuzzer; or the request does.
 
-use dynamo_worker_sdk::{Converter, EngineReport, Fresh, Plan, Prompt, Request, Result, Worker};
-use serde::de::DeserializeOwned;
+use std::rc::Rc;
+
+use dynamo_worker_sdk::{
+    Converter, EngineReport, Fresh, Plan, Prompt, Request, Result, Source as Asked, Worker,
+};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
 /// What a converter gets its events from.
@@ -17,14 +22,23 @@ pub enum Source {
     Peer,
 }
 
-/// One request that a plugin has planned, again and again.
+/// One plugin, and one request that it has planned, again and again.
 pub struct Way {
     /// Where its events come from.
     pub source: Source,
     plan: Box<dyn Fn() -> Box<dyn Converter>>,
+    ask: Box<dyn Fn(Value) -> String>,
 }
 
 impl Way {
+    /// What the plugin would do for `request`, in words.
+    ///
+    /// # Panics
+    /// If its call would not be one.
+    pub fn ask(&self, request: Value) -> String {
+        (self.ask)(request)
+    }
+
     /// A converter at the beginning of its response.
     pub fn converter(&self) -> Box<dyn Converter> {
         (self.plan)()
@@ -33,7 +47,7 @@ impl Way {
 
 macro_rules! case {
     ($path:literal) => {
-        include_str!(concat!("../../../cases/", $path, ".json"))
+        include_str!(concat!("../../cases/", $path, ".json"))
     };
 }
 
@@ -82,8 +96,7 @@ pub fn ways() -> Vec<Way> {
             Peer,
             case!("multimodal_processor/by_hand/a_chat_with_an_image"),
         ),
-        // Its plan always asks one.
-        Way { source: Peer, plan: Box::new(|| Box::new(multimodal_encode::Answer::Relay)) },
+        relay(case!("multimodal_encode/multimodal_encode/two_images_merge_factor")),
         way::<image_diffusion::ImageDiffusion>(
             EngineWithMedia,
             case!("image_diffusion/image_diffusion/any_other_response_format_is_base64"),
@@ -109,15 +122,47 @@ fn probe<W: Worker>(source: Source, case: &str) -> Way {
     planned::<W>(source, &case)
 }
 
+/// The plan of this worker always asks another one.
+fn relay(case: &str) -> Way {
+    let worker = Rc::new(configured::<multimodal_encode::MultimodalEncode>(&json(case)));
+    Way {
+        source: Source::Peer,
+        plan: Box::new(|| Box::new(multimodal_encode::Answer::Relay)),
+        ask: asking(worker, false),
+    }
+}
+
 fn planned<W: Worker>(source: Source, case: &Value) -> Way {
-    let worker = configured::<W>(case);
+    let worker = Rc::new(configured::<W>(case));
     let probe = case["context"]["probe"] == true;
     let request = case["request"].clone();
+    let ask = asking(worker.clone(), probe);
     let plan = move || -> Box<dyn Converter> {
-        let plan = plan(&worker, request.clone(), probe);
+        let plan = plan(&*worker, request.clone(), probe);
         Box::new(plan.expect("the request of a case is planned").converter)
     };
-    Way { source, plan: Box::new(plan) }
+    Way { source, plan: Box::new(plan), ask }
+}
+
+fn asking<W: Worker>(worker: Rc<W>, probe: bool) -> Box<dyn Fn(Value) -> String> {
+    Box::new(move |request| match plan(&*worker, request, probe) {
+        Ok(plan) => described(plan),
+        Err(error) => format!("{error:?}"),
+    })
+}
+
+fn described<C>(plan: Plan<C>) -> String {
+    let calls = plan.next.iter().flat_map(|step| {
+        let asked = match &step.source {
+            Asked::Engine(call) => Some(call),
+            Asked::Peer(_) => None,
+        };
+        asked.into_iter().chain(&step.abort)
+    });
+    for call in calls.filter(|call| call.method == "POST") {
+        serde_json::from_slice::<IgnoredAny>(&call.body).expect("a call's body is JSON");
+    }
+    format!("{:?} {:?}", plan.next, plan.preface.into_encoded())
 }
 
 fn configured<W: Worker>(case: &Value) -> W {
@@ -141,7 +186,8 @@ fn configured<W: Worker>(case: &Value) -> W {
 /// Plans `request` as the host would: its token ids are taken out.
 fn plan<W: Worker>(worker: &W, mut request: Value, probe: bool) -> Result<Plan<W::Converter>> {
     let ids = request.as_object_mut().and_then(|members| members.remove("token_ids"));
-    let ids: Option<Vec<u32>> = ids.map(of);
+    // The host refuses what is none before a plugin sees it.
+    let ids: Option<Vec<u32>> = ids.and_then(|ids| serde_json::from_value(ids).ok());
     let request = Request {
         id: "request-1".into(),
         body: request.to_string().into_bytes(),
