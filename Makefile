@@ -156,7 +156,7 @@ lint: setup ## Formatting, clippy without warnings and, where cargo-deny is inst
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(FUZZ) --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo clippy --manifest-path $(FUZZ) --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path $(FUZZ) --target-dir $(TARGET) --all-targets --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "cargo-deny is not installed (cargo install cargo-deny --locked): dependency rules not checked"; fi
 

@@ -37,7 +37,13 @@ def main() -> int:
 
 def cargo(*words: str, capture: bool = False) -> str:
     ran = subprocess.run(
-        ["cargo", *words], cwd=REPOSITORY, check=True, text=True, stdout=subprocess.PIPE if capture else None
+        ["cargo", *words],
+        cwd=REPOSITORY,
+        # Not beside the targets, as cargo-fuzz would have it.
+        env={**os.environ, "CARGO_TARGET_DIR": str(TARGET)},
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE if capture else None,
     )
     return ran.stdout or ""
 
@@ -67,7 +73,7 @@ def explain(target: str, said: str, log: Path) -> None:
     artifact = re.search(r"Test unit written to (\S+)", said)
     print(f"    {panic[0] if panic else 'it ended early'}\n    all it said: {log}")
     if artifact:
-        again = " ".join(["cargo fuzz run", *OPTIONS, target, artifact[1]])
+        again = " ".join([f"CARGO_TARGET_DIR={TARGET} cargo fuzz run", *OPTIONS, target, artifact[1]])
         print(f"    input: {artifact[1]}\n    again: {again}", flush=True)
 
 
