@@ -10,6 +10,8 @@ PLUGINS = {"decode": "decode", "disagg_decode": "decode", "prefill": "prefill",
            "mm_worker": "multimodal_worker", "mm_prefill": "multimodal_prefill"}
 # Their engines have no KV cache, and nothing to say about tokens.
 DIFFUSERS = {"image_diffusion", "video_generation"}
+# The health checks of workers that do half of the work; the second is another name for the first.
+DISAGGREGATED = {"SglangDisaggHealthCheckPayload", "SglangPrefillHealthCheckPayload"}
 MODES = {"agg": "null", "decode": "decode", "prefill": "prefill"}
 
 # The recording machine, and the engine it pretended to have.
@@ -159,7 +161,7 @@ def health(vector, LeftOut, known):
     engine = given.get("engine") or {}
     known("engine", engine, "bos", "tok", "disaggregation_bootstrap_port")
     server = {}
-    if given["payload_class"] == "SglangDisaggHealthCheckPayload":
+    if given["payload_class"] in DISAGGREGATED:
         server = {"disaggregation_mode": plugin(vector), "host": "127.0.0.1"}
         port = engine.get("disaggregation_bootstrap_port")
         if port is not None:

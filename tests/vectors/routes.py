@@ -51,6 +51,9 @@ def config(given, expected, known):
     if "error" in expected:
         return case | failure(expected)
     routes = expected["routes"]
+    if not routes:
+        # What can be seen of it: the worker stands all the same.
+        return case | {"registration": {"$subset": {}}}
     return case | {
         "routes": [{"path": of["path"], "answer": {"status": "ok"}} for of in routes],
         "exchanges": [exchange("POST", "/" + of["method"], {}, NOTHING) for of in routes],

@@ -1,6 +1,7 @@
 //! An image request: what it may say, and what it means if it does not.
 
 use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::protocol::object;
 use dynamo_worker_sdk::sglang::diffusion::{Limits, Size, options, reference};
 use dynamo_worker_sdk::sglang::encode;
 
@@ -22,7 +23,8 @@ pub(crate) struct ImageRequest {
     response_format: Option<String>,
     pub(crate) user: Option<String>,
     input_reference: Option<String>,
-    nvext: Option<Extensions>,
+    #[serde(default, deserialize_with = "object")]
+    nvext: Extensions,
     /// Of no account, but for the health check, which Dynamo writes that way.
     num_inference_steps: Option<i64>,
 }
@@ -60,7 +62,7 @@ impl ImageRequest {
 
     /// Checks it.
     pub(crate) fn wanted(self, incoming: &Request, limits: &Limits) -> Result<Wanted> {
-        let given = self.nvext.unwrap_or_default();
+        let given = self.nvext;
         let size = self.size.as_deref().filter(|size| *size != "auto").unwrap_or(DEFAULT_SIZE);
         let asked_steps = match incoming.probe {
             // One is enough to see that the engine works.

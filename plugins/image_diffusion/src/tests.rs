@@ -76,9 +76,12 @@ fn wrong_requests_are_named() {
         assert_eq!((failure.kind, failure.public), (Kind::InvalidRequest, true));
         assert!(failure.message.starts_with(&format!("{member}: ")), "{}", failure.message);
     }
-    for request in
-        [json!({"prompt": "p"}), json!({"model": "m"}), json!({"prompt": 1, "model": "m"})]
-    {
+    for request in [
+        json!({"prompt": "p"}),
+        json!({"model": "m"}),
+        json!({"prompt": 1, "model": "m"}),
+        json!({"prompt": "p", "model": "m", "nvext": []}),
+    ] {
         let failure = plan(request).unwrap_err().into_failure();
         assert_eq!((failure.kind, failure.public), (Kind::InvalidRequest, false));
     }

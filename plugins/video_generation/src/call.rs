@@ -18,8 +18,7 @@ struct EngineBody<'a> {
     num_frames: u64,
     fps: u64,
     num_inference_steps: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    guidance_scale: Option<f64>,
+    guidance_scale: f64,
     seed: u64,
     /// Where the host puts the image to begin with.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! A video request: what it may say, and what it means if it does not.
 
 use dynamo_worker_sdk::prelude::*;
+use dynamo_worker_sdk::protocol::object;
 use dynamo_worker_sdk::sglang::diffusion::{Limits, Size, options};
 
 const DEFAULT_SIZE: &str = "832x480";
@@ -25,8 +26,8 @@ pub(crate) struct VideoRequest {
     #[serde(default = "by_url")]
     response_format: Option<String>,
     output_format: Option<String>,
-    #[serde(default)]
-    nvext: Option<Extensions>,
+    #[serde(default, deserialize_with = "object")]
+    nvext: Extensions,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,7 +37,7 @@ struct Extensions {
     num_frames: Option<i64>,
     negative_prompt: Option<String>,
     num_inference_steps: Option<i64>,
-    guidance_scale: Option<f64>,
+    guidance_scale: f64,
     seed: Option<i64>,
 }
 
@@ -47,7 +48,7 @@ impl Default for Extensions {
             num_frames: None,
             negative_prompt: None,
             num_inference_steps: Some(DEFAULT_STEPS),
-            guidance_scale: Some(DEFAULT_GUIDANCE),
+            guidance_scale: DEFAULT_GUIDANCE,
             seed: None,
         }
     }
@@ -62,8 +63,7 @@ pub(crate) struct Wanted {
     pub(crate) frames: u64,
     pub(crate) fps: u64,
     pub(crate) steps: u64,
-    /// None: the model's own.
-    pub(crate) guidance_scale: Option<f64>,
+    pub(crate) guidance_scale: f64,
     pub(crate) seed: u64,
     /// The URL of the image to begin with.
     pub(crate) reference: Option<String>,
@@ -74,10 +74,11 @@ pub(crate) struct Wanted {
 impl VideoRequest {
     /// Checks it.
     pub(crate) fn wanted(self, incoming: &Request, limits: &Limits) -> Result<Wanted> {
-        let given = self.nvext.unwrap_or_default();
+        let given = self.nvext;
         let fps = options::count("fps", required("fps", given.fps)?, limits.max_frames)?;
         let steps = required("num_inference_steps", given.num_inference_steps)?;
-        if let Some(format) = self.output_format.filter(|format| format != FORMAT) {
+        let format = self.output_format.filter(|format| !format.is_empty());
+        if let Some(format) = format.filter(|format| format != FORMAT) {
             return Err(Error::invalid_request(format!(
                 "output_format: `{format}` is not supported, only `{FORMAT}` is"
             )));
@@ -98,7 +99,7 @@ impl VideoRequest {
             negative_prompt: given.negative_prompt,
             size: Size::parse(required("size", self.size.as_deref())?, limits)?,
             steps: options::steps(steps, limits)?,
-            guidance_scale: given.guidance_scale.map(options::guidance_scale).transpose()?,
+            guidance_scale: options::guidance_scale(given.guidance_scale)?,
             seed: options::seed(given.seed, incoming.fresh.seed)?,
             reference: self.input_reference.filter(|url| !url.is_empty()),
         })
@@ -107,11 +108,10 @@ impl VideoRequest {
 
 /// Given, or as many as the time takes.
 fn frames(given: Option<i64>, fps: u64, seconds: Option<i64>, limits: &Limits) -> Result<u64> {
-    let seconds = required("seconds", seconds)?;
-    if let Some(frames) = given.filter(|frames| *frames != 0) {
+    if let Some(frames) = given {
         return options::count("num_frames", frames, limits.max_frames);
     }
-    let seconds = options::count("seconds", seconds, u64::MAX)?;
+    let seconds = options::count("seconds", required("seconds", seconds)?, u64::MAX)?;
     let frames = fps.saturating_mul(seconds);
     if frames > limits.max_frames {
         return Err(Error::invalid_request(format!(

@@ -38,16 +38,16 @@ fn what_a_request_leaves_out() {
     for request in [
         json!({"prompt": "p", "model": "m"}),
         json!({"prompt": "p", "model": "m", "nvext": null}),
-        json!({"prompt": "p", "model": "m", "nvext": {"num_frames": 0}, "input_reference": ""}),
+        json!({"prompt": "p", "model": "m", "nvext": {}, "input_reference": "", "output_format": ""}),
     ] {
         assert_eq!(body(request), expected);
     }
 }
 
 #[test]
-fn null_guidance_is_the_models_own() {
-    let request = json!({"prompt": "p", "model": "m", "nvext": {"guidance_scale": null}});
-    assert!(body(request).get("guidance_scale").is_none());
+fn who_counts_frames_needs_no_seconds() {
+    let request = json!({"prompt": "p", "model": "m", "seconds": null, "nvext": {"num_frames": 4}});
+    assert_eq!(body(request)["num_frames"], 4);
 }
 
 #[test]
@@ -57,20 +57,23 @@ fn what_is_wrong_stands_in_the_answer() {
         ("size", json!({"size": null})),
         ("size", json!({"size": "2049x2048"})),
         ("seconds", json!({"seconds": -1})),
-        ("seconds", json!({"seconds": null, "nvext": {"num_frames": 4}})),
+        ("seconds", json!({"seconds": null})),
         ("seconds", json!({"seconds": 61})),
         ("seconds", json!({"seconds": 9_223_372_036_854_775_807_i64})),
         ("fps", json!({"nvext": {"fps": 0}})),
         ("fps", json!({"nvext": {"fps": null}})),
         ("num_frames", json!({"nvext": {"num_frames": -1}})),
+        ("num_frames", json!({"nvext": {"num_frames": 0}})),
         ("num_frames", json!({"nvext": {"num_frames": 1441}})),
         ("num_inference_steps", json!({"nvext": {"num_inference_steps": 0}})),
         ("num_inference_steps", json!({"nvext": {"num_inference_steps": 1001}})),
         ("guidance_scale", json!({"nvext": {"guidance_scale": -0.1}})),
+        ("nvext.guidance_scale", json!({"nvext": {"guidance_scale": null}})),
         ("seed", json!({"nvext": {"seed": -1}})),
         ("output_format", json!({"output_format": "webm"})),
         ("response_format", json!({"response_format": "png"})),
         ("prompt", json!({"prompt": 1})),
+        ("nvext", json!({"nvext": []})),
     ] {
         let mut whole = json!({"prompt": "p", "model": "m"});
         whole.as_object_mut().unwrap().extend(request.as_object().unwrap().clone());

@@ -13,5 +13,5 @@ pub use chunk::{CompletionUsage, FinishReason, PromptTokensDetails, TokenChunk, 
 pub(crate) use request::is_truthy;
 pub use request::{
     AgentContext, ExtraArgs, GenerateRequest, NvExt, OutputOptions, Routing, SamplingOptions,
-    StopConditions,
+    StopConditions, object,
 };

@@ -225,8 +225,12 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
     Value::deserialize(deserializer).map(Some)
 }
 
-/// An object, or null. Serde would also take a list, for its members in their order.
-fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+/// Reads an object, or null as its default, for serde's `deserialize_with`: serde by itself would also
+/// take a list, for the members in their order.
+///
+/// # Errors
+/// For anything else, and what `T` does not take.
+pub fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

@@ -75,5 +75,6 @@ pub fn total_kv_blocks(server: &ServerInfo) -> Option<u64> {
 
 /// Tokens of prompts in one batch.
 pub fn max_num_batched_tokens(server: &ServerInfo) -> Option<u64> {
-    server.max_prefill_tokens.filter(|tokens| *tokens > 0).or(server.max_total_num_tokens)
+    let known = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
+    known(server.max_prefill_tokens).or(known(server.max_total_num_tokens))
 }
