@@ -78,3 +78,22 @@ pub fn max_num_batched_tokens(server: &ServerInfo) -> Option<u64> {
     let known = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
     known(server.max_prefill_tokens).or(known(server.max_total_num_tokens))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn no_tokens_are_no_capacity() {
+        let of = |prefill: Option<u64>, total: Option<u64>| {
+            let info = json!({"max_prefill_tokens": prefill, "max_total_num_tokens": total});
+            max_num_batched_tokens(&serde_json::from_value(info).unwrap())
+        };
+        assert_eq!(of(Some(0), Some(0)), None);
+        assert_eq!(of(None, Some(100)), Some(100));
+        assert_eq!(of(Some(8), Some(100)), Some(8));
+    }
+}
