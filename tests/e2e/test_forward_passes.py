@@ -48,24 +48,24 @@ def test_dynamo_receives_what_each_pass_did(deployment: Deployment, tmp_path: Pa
     wait_until(of_a_request, 60, "a pass of a request to be received")
     answer = client.completion("A prompt that no cache holds: 3, 1, 4.", max_tokens=TOKENS, ignore_eos=True)
     usage = answer.json()["usage"]
-    cached = (usage["prompt_tokens_details"] or {}).get("cached_tokens") or 0
+    new = usage["prompt_tokens"] - ((usage["prompt_tokens_details"] or {}).get("cached_tokens") or 0)
 
     def of_the_answer() -> list[dict]:
         """Its passes, once all are there. Those of the requests before it may still have been on their way."""
         received = passes()
         tokens = [one["scheduled_requests"]["sum_prefill_tokens"] for one in received]
-        if usage["prompt_tokens"] - cached not in tokens:
+        if new not in tokens:
             return []
-        since = received[tokens.index(usage["prompt_tokens"] - cached) :]
+        since = received[tokens.index(new) :]
         decoded = sum(one["scheduled_requests"]["num_decode_requests"] for one in since)
         return since if decoded >= TOKENS - 1 else []
 
-    since = wait_until(of_the_answer, 30, f"the passes of an answer with {usage}, {cached} of it cached")
+    since = wait_until(of_the_answer, 30, f"the passes of an answer with {usage}, {new} tokens of it to be prefilled")
     assert {one["worker_id"] for one in since} == {str(worker.instance_id())}
     assert {one["dp_rank"] for one in since} == {0}
     scheduled = [one["scheduled_requests"] for one in since]
     assert sum(one["num_prefill_requests"] for one in scheduled) == 1
-    assert sum(one["sum_prefill_tokens"] for one in scheduled) == usage["prompt_tokens"] - cached
+    assert sum(one["sum_prefill_tokens"] for one in scheduled) == new
     assert sum(one["num_decode_requests"] for one in scheduled) == TOKENS - 1
     # None is lost on the way: they are numbered.
     numbers = [one["counter_id"] for one in since]

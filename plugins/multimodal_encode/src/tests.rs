@@ -81,18 +81,5 @@ fn an_encoder_is_started() {
 }
 
 fn incoming() -> Request {
-    Request {
-        id: "test".into(),
-        body: b"{}".to_vec(),
-        token_count: None,
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe: false,
-        fresh: dynamo_worker_sdk::Fresh {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            bootstrap_room: 0,
-            seed: 0,
-            unix_millis: 0,
-        },
-    }
+    testing::request(json!({})).unwrap().0
 }

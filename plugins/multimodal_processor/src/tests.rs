@@ -54,20 +54,7 @@ fn parts_this_worker_does_not_know_are_named() {
 fn a_health_check_goes_through_the_template() {
     let worker = worker();
     let check = worker.health_check().unwrap();
-    let incoming = Request {
-        id: "test".into(),
-        body: check.to_string().into_bytes(),
-        token_count: None,
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe: true,
-        fresh: dynamo_worker_sdk::Fresh {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            bootstrap_room: 0,
-            seed: 0,
-            unix_millis: 0,
-        },
-    };
+    let incoming = Request { probe: true, ..testing::request(check).unwrap().0 };
     let plan = worker.plan(&incoming, &Prompt::List(&[])).unwrap();
     let answered = plan.preface.into_encoded();
     assert_eq!(

@@ -77,8 +77,8 @@ impl VideoRequest {
         let given = self.nvext;
         let fps = options::count("fps", required("fps", given.fps)?, limits.max_frames)?;
         let steps = required("num_inference_steps", given.num_inference_steps)?;
-        let format = self.output_format.filter(|format| !format.is_empty());
-        if let Some(format) = format.filter(|format| format != FORMAT) {
+        if let Some(format) = self.output_format.filter(|format| !["", FORMAT].contains(&&**format))
+        {
             return Err(Error::invalid_request(format!(
                 "output_format: `{format}` is not supported, only `{FORMAT}` is"
             )));

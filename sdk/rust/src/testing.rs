@@ -26,11 +26,11 @@ pub fn blob(content_type: &str, bytes: &[u8]) -> Blob {
     Blob::here(content_type, bytes)
 }
 
-/// Plans `body` as the host would: its `token_ids` are taken out and become the prompt.
+/// `body` as the host hands it over: without its `token_ids`, which become the prompt.
 ///
 /// # Errors
-/// The plugin's.
-pub fn plan<W: Worker>(worker: &W, mut body: Value) -> Result<Plan<W::Converter>> {
+/// `token_ids` that are none, which the host refuses before a plugin sees them.
+pub fn request(mut body: Value) -> Result<(Request, Vec<u32>)> {
     let ids = body.as_object_mut().and_then(|members| members.remove("token_ids"));
     let ids: Option<Vec<u32>> = ids.map(serde_json::from_value).transpose()?;
     let request = Request {
@@ -47,7 +47,16 @@ pub fn plan<W: Worker>(worker: &W, mut body: Value) -> Result<Plan<W::Converter>
             unix_millis: 1_700_000_000_000,
         },
     };
-    worker.plan(&request, &Prompt::List(&ids.unwrap_or_default()))
+    Ok((request, ids.unwrap_or_default()))
+}
+
+/// Plans `body` as the host would have it planned.
+///
+/// # Errors
+/// As [`request`], and the plugin's.
+pub fn plan<W: Worker>(worker: &W, body: Value) -> Result<Plan<W::Converter>> {
+    let (request, ids) = request(body)?;
+    worker.plan(&request, &Prompt::List(&ids))
 }
 
 /// What a converter made of a list of events.

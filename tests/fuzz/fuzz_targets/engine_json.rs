@@ -6,20 +6,15 @@
 
 #![no_main]
 
-use dynamo_host_fuzz::workers::{Source, Way, ways};
+use dynamo_host_fuzz::workers::{Source, Way, with_way};
 use dynamo_worker_sdk::{Chunks, Converter, Flow, Result, testing};
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-thread_local! {
-    static WAYS: Vec<Way> = ways();
-}
-
 fuzz_target!(|data: &[u8]| {
     let [plugin, kind, body @ ..] = data else { return };
-    WAYS.with(|ways| {
-        let way = &ways[usize::from(plugin.wrapping_sub(b'a')) % ways.len()];
+    with_way(*plugin, |way| {
         let came = response(way, *kind, body);
         for chunk in &came.0 {
             rmp_serde::from_slice::<IgnoredAny>(chunk).expect("a chunk is MessagePack");

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use dynamo_worker_sdk::{
-    Converter, EngineReport, Fresh, Plan, Prompt, Request, Result, Source as Asked, Worker,
+    Converter, EngineReport, Fresh, Plan, Prompt, Request, Result, Source as Asked, Worker, testing,
 };
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
@@ -51,8 +51,17 @@ macro_rules! case {
     };
 }
 
+thread_local! {
+    static WAYS: Vec<Way> = ways();
+}
+
+/// Does `work` with the way that a first byte stands for: `a` for the first of them, and so on.
+pub fn with_way<T>(byte: u8, work: impl FnOnce(&Way) -> T) -> T {
+    WAYS.with(|ways| work(&ways[usize::from(byte.wrapping_sub(b'a')) % ways.len()]))
+}
+
 /// All of them, in an order that the corpus relies on: append only.
-pub fn ways() -> Vec<Way> {
+fn ways() -> Vec<Way> {
     use Source::{Engine, EngineWithMedia, Peer};
     vec![
         way::<decode::Decode>(Engine, case!("decode/agg/logprobs_and_top_logprobs")),
@@ -183,26 +192,12 @@ fn configured<W: Worker>(case: &Value) -> W {
     W::configure(of(settings), report).expect("the plugin of a case is configured")
 }
 
-/// Plans `request` as the host would: its token ids are taken out.
-fn plan<W: Worker>(worker: &W, mut request: Value, probe: bool) -> Result<Plan<W::Converter>> {
-    let ids = request.as_object_mut().and_then(|members| members.remove("token_ids"));
-    // The host refuses what is none before a plugin sees it.
-    let ids: Option<Vec<u32>> = ids.and_then(|ids| serde_json::from_value(ids).ok());
-    let request = Request {
-        id: "request-1".into(),
-        body: request.to_string().into_bytes(),
-        token_count: ids.as_ref().map(|ids| ids.len() as u32),
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe,
-        fresh: Fresh {
-            request_id: "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into(),
-            bootstrap_room: 4_242_424_242_424_242,
-            seed: 123_456,
-            unix_millis: 1_700_000_000_000,
-        },
-    };
-    worker.plan(&request, &Prompt::List(&ids.unwrap_or_default()))
+fn plan<W: Worker>(worker: &W, body: Value, probe: bool) -> Result<Plan<W::Converter>> {
+    let (request, ids) = testing::request(body)?;
+    // The id is that of the recorded events.
+    let request_id = "0f1e2d3c4b5a69788796a5b4c3d2e1f0".into();
+    let request = Request { probe, fresh: Fresh { request_id, ..request.fresh }, ..request };
+    worker.plan(&request, &Prompt::List(&ids))
 }
 
 fn json(text: &str) -> Value {

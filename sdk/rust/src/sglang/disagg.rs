@@ -50,7 +50,8 @@ impl Bootstrap {
         };
         let info = match &request.bootstrap_info {
             None | Some(Value::Null) => return Err(missing("bootstrap_info")),
-            Some(info) => parse(info)?,
+            Some(info) if info.is_object() => parse(info)?,
+            Some(_) => return Err(refused("bootstrap_info: not an object")),
         };
         Ok(Bootstrap {
             bootstrap_host: info
@@ -84,9 +85,6 @@ impl Bootstrap {
 }
 
 fn parse(info: &Value) -> Result<Info> {
-    if !info.is_object() {
-        return Err(refused("bootstrap_info: not an object"));
-    }
     serde_path_to_error::deserialize(info)
         .map_err(|error| refused(format!("bootstrap_info.{}: {}", error.path(), error.inner())))
 }

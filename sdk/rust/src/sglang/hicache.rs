@@ -11,7 +11,7 @@ use super::ranks;
 /// Tokens in the machine's memory that are not also on the accelerator, which routers count already.
 /// None where SGLang does not say how much it has.
 pub fn native_offloading_capacity(server: &ServerInfo) -> Option<Value> {
-    let device = server.max_total_num_tokens.filter(|tokens| *tokens > 0)?;
+    let device = ranks::total_tokens(server)?;
     let policy = server.hicache_write_policy.as_deref();
     let host = match server.hicache_host_total_tokens {
         Some(tokens) => tokens,

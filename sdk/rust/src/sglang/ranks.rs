@@ -67,16 +67,19 @@ pub fn page_size(server: &ServerInfo) -> u32 {
     server.page_size.unwrap_or(1).max(1)
 }
 
-/// Blocks a rank's KV cache holds, if the engine says.
+/// Tokens a rank's KV cache holds, if the engine says.
+pub fn total_tokens(server: &ServerInfo) -> Option<u64> {
+    server.max_total_num_tokens.filter(|tokens| *tokens > 0)
+}
+
+/// Blocks of that many tokens.
 pub fn total_kv_blocks(server: &ServerInfo) -> Option<u64> {
-    let tokens = server.max_total_num_tokens.filter(|tokens| *tokens > 0)?;
-    Some(tokens.div_ceil(page_size(server).into()))
+    Some(total_tokens(server)?.div_ceil(page_size(server).into()))
 }
 
 /// Tokens of prompts in one batch.
 pub fn max_num_batched_tokens(server: &ServerInfo) -> Option<u64> {
-    let known = |tokens: Option<u64>| tokens.filter(|tokens| *tokens > 0);
-    known(server.max_prefill_tokens).or(known(server.max_total_num_tokens))
+    server.max_prefill_tokens.filter(|tokens| *tokens > 0).or_else(|| total_tokens(server))
 }
 
 #[cfg(test)]

@@ -7,20 +7,8 @@ use crate::testing::{self, Converted};
 use crate::{Error, Fresh, Kind, Request};
 
 fn incoming(body: Value) -> Request {
-    Request {
-        id: "test".into(),
-        body: body.to_string().into_bytes(),
-        token_count: None,
-        trace_headers: Vec::new(),
-        adapters: Vec::new(),
-        probe: false,
-        fresh: Fresh {
-            request_id: "0123456789abcdef0123456789abcdef".into(),
-            bootstrap_room: 77,
-            seed: 1,
-            unix_millis: 0,
-        },
-    }
+    let (request, _) = testing::request(body).unwrap();
+    Request { fresh: Fresh { bootstrap_room: 77, seed: 1, ..request.fresh }, ..request }
 }
 
 fn asked(groups: Value, way: Value) -> MultimodalRequest {
